@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * vm.h - one virtual machine: what its parts need from each other.
+ *
+ * Life: vm_create(), devices add themselves, sandbox, vm_run() on the main
+ * thread, vm_destroy(). vm_run() returns when the guest has ended.
+ *
+ * Locks, outermost first: vm_lock() (the bus lock: device state), then the
+ * leaf locks of the interrupt code, the serial port and the event loop. PCI and
+ * port callbacks run with vm_lock() held on a vCPU thread.
+ */
+#ifndef KVHOST_VM_H
+#define KVHOST_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct disk_options;
+struct guest_memory;
+struct loop;
+struct options;
+struct pci_bus;
+struct vm;
+
+/* What kvhost exits with; vm_exit_table in main.c documents each. */
+enum vm_exit {
+	VM_EXIT_POWEROFF	= 0,
+	VM_EXIT_QUIT		= 1,
+	VM_EXIT_USAGE		= 2,
+	VM_EXIT_HOST		= 3,
+	VM_EXIT_CRASH		= 4,
+	VM_EXIT_REBOOT		= 5,
+};
+
+/**
+ * struct vm_hook - what a device wants to be told; embed, fill, vm_hook_add()
+ * @name:   shown in `kvhost ctl PATH status`
+ * @stop:   the VM ends: vCPUs stand still for good, guest RAM is still mapped.
+ *          Stop all access to it before returning. Main thread, in reverse
+ *          order of registration, vm_lock() held
+ * @reset:  machine reset: vCPUs stand still, RAM stays. PCI functions have
+ *          pci_ops.reset and need not use this. Main thread, vm_lock() held
+ * @status: print "key=value" lines. Main thread, vm_lock() held
+ * @opaque: argument of the above; any of them may be NULL
+ * @next:   private
+ */
+struct vm_hook {
+	const char *name;
+	void (*stop)(void *opaque);
+	void (*reset)(void *opaque);
+	void (*status)(void *opaque, FILE *out);
+	void *opaque;
+	struct vm_hook *next;
+};
+
+int vm_create(struct vm **vm, const struct options *opt);
+int vm_run(struct vm *vm, enum vm_exit *result);
+void vm_destroy(struct vm *vm);
+
+int vm_fd(const struct vm *vm);
+const struct options *vm_options(const struct vm *vm);
+unsigned int vm_cpus(const struct vm *vm);
+const struct guest_memory *vm_memory(const struct vm *vm);
+struct loop *vm_loop(const struct vm *vm);
+struct pci_bus *vm_pci(const struct vm *vm);
+
+void vm_lock(struct vm *vm);
+void vm_unlock(struct vm *vm);
+
+/* Before vm_run(). */
+void vm_hook_add(struct vm *vm, struct vm_hook *hook);
+
+/* Ask for an end or a reset; any thread, with or without vm_lock(). The first end asked for counts. */
+void vm_request_exit(struct vm *vm, enum vm_exit result);
+void vm_request_reset(struct vm *vm);
+
+/*
+ * Implemented by dev_blk.c: add one virtio-blk function. All files are opened
+ * here, before the sandbox. Prints what went wrong and returns -errno.
+ */
+int dev_blk_create(struct vm *vm, const struct disk_options *opt);
+
+#endif
