@@ -22,6 +22,11 @@ enum disk_backend {
 	DISK_BACKEND_USER,
 };
 
+enum disk_cache {
+	DISK_CACHE_WRITEBACK,
+	DISK_CACHE_WRITETHROUGH,
+};
+
 /**
  * struct disk_options - one --disk
  * @path:       block device or regular file; never NULL
@@ -31,7 +36,7 @@ enum disk_backend {
  *              OPTIONS_SERIAL_BYTES bytes; never NULL, "" when not given
  * @queues:     virtqueues; 0 when not given: one per vCPU
  * @queue_size: descriptors per virtqueue
- * @writethrough: a write is durable when it completes
+ * @cache:      whether a write is durable when it completes
  * @direct:     bypass the page cache (O_DIRECT)
  * @offset:     where the disk starts in @path, bytes
  * @length:     bytes; 0: up to the end of @path
@@ -48,7 +53,7 @@ struct disk_options {
 	const char *serial;
 	unsigned int queues;
 	unsigned int queue_size;
-	bool writethrough;
+	enum disk_cache cache;
 	bool direct;
 	uint64_t offset;
 	uint64_t length;
@@ -74,6 +79,7 @@ enum serial_kind {
  * @cpus:        1..OPTIONS_CPUS_MAX
  * @memory:      bytes of guest RAM
  * @disks:       in order of appearance
+ * @disk_text:   private: what the strings of @disks point into
  * @nr_disks:    entries of @disks
  * @serial:      where COM1 goes
  * @serial_path: for SERIAL_FILE
@@ -90,6 +96,7 @@ struct options {
 	unsigned int cpus;
 	uint64_t memory;
 	struct disk_options disks[OPTIONS_DISKS_MAX];
+	char *disk_text[OPTIONS_DISKS_MAX];
 	unsigned int nr_disks;
 	enum serial_kind serial;
 	const char *serial_path;
