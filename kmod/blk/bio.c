@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bio.c - requests to a block device, as bios on the guest's own pages.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/virtio_blk.h>
+#include "blk.h"
+
+static struct bio_set blk_bios;
+
+/**
+ * blk_bio_init() - set bios aside so that I/O goes on when memory is short
+ *
+ * Context: Module init.
+ * Return: 0 or -ENOMEM
+ */
+int blk_bio_init(void)
+{
+	return bioset_init(&blk_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
+}
+
+/**
+ * blk_bio_exit() - undo blk_bio_init()
+ *
+ * Context: Module exit.
+ */
+void blk_bio_exit(void)
+{
+	bioset_exit(&blk_bios);
+}
+
+static void bio_end(struct bio *bio)
+{
+	struct blk_req *req = bio->bi_private;
+
+	if (bio->bi_status)
+		blk_req_error(req, blk_status_to_errno(bio->bi_status));
+	bio_put(bio);
+	blk_req_done(req);
+}
+
+static struct bio *bio_new(struct blk_req *req, unsigned int nr, blk_opf_t opf)
+{
+	struct bio *bio = bio_alloc_bioset(req->disk->bdev, nr, opf, GFP_NOIO, &blk_bios);
+
+	bio->bi_private = req;
+	bio->bi_end_io = bio_end;
+	return bio;
+}
+
+static blk_opf_t rw_opf(const struct blk_req *req)
+{
+	if (req->type == VIRTIO_BLK_T_OUT)
+		return REQ_OP_WRITE | REQ_SYNC | REQ_IDLE |
+		       (req->disk->flags & KVHOST_BLK_WRITETHROUGH ? REQ_FUA : 0);
+	return REQ_OP_READ | REQ_SYNC;
+}
+
+/**
+ * blk_bio_rw() - read or write a request's payload
+ * @req: request, its payload mapped
+ *
+ * Context: Worker, within a plug.
+ */
+void blk_bio_rw(struct blk_req *req)
+{
+	sector_t sector = (req->disk->start >> SECTOR_SHIFT) + req->sector;
+	const struct bio_vec *bv = req->pin.bv, *end = bv + req->pin.nr;
+	blk_opf_t opf = rw_opf(req);
+	struct bio *bio;
+
+	/* One part is ours until all bios are on their way. */
+	while (bv < end) {
+		bio = bio_new(req, bio_max_segs(end - bv), opf);
+		bio->bi_iter.bi_sector = sector;
+		while (bv < end &&
+		       bio_add_page(bio, bv->bv_page, bv->bv_len, bv->bv_offset) == bv->bv_len)
+			bv++;
+		sector += bio_sectors(bio);
+		atomic_inc(&req->pending);
+		submit_bio(bio);
+	}
+	blk_req_done(req);
+}
+
+/**
+ * blk_bio_flush() - make completed writes durable
+ * @req: request
+ *
+ * Context: Worker, within a plug.
+ */
+void blk_bio_flush(struct blk_req *req)
+{
+	submit_bio(bio_new(req, 0, REQ_OP_WRITE | REQ_PREFLUSH));
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * blk.h - what the files of kvhost_blk share.
+ *
+ * A request belongs to its queue's worker from kvh_vq_take() until it is
+ * handed to the disk, then to the disk until blk_req_done(), then to the
+ * worker again. Nobody else touches it.
+ */
+#ifndef KVH_BLK_H
+#define KVH_BLK_H
+
+#include <linux/fs.h>
+#include <linux/llist.h>
+#include <linux/workqueue.h>
+#include <uapi/kvhost.h>
+#include <kvhost.h>
+
+/* Most payload bytes of one request; bounds what a queue can pin. */
+#define BLK_DATA_MAX	(16u << 20)
+
+struct block_device;
+
+/**
+ * struct blk_disk - what requests go to; constant once built
+ * @file:      the file or device node given, holding all below alive
+ * @bdev:      block device, NULL for a regular file
+ * @flags:     KVHOST_BLK_*
+ * @start:     first byte of the disk in @file
+ * @capacity:  512-byte sectors
+ * @lbs:       logical block size, bytes
+ * @pbs:       physical block size, bytes
+ * @mem_align: mask that memory addresses must not have bits of; 0: any
+ * @serial:    for GET_ID
+ */
+struct blk_disk {
+	struct file *file;
+	struct block_device *bdev;
+	u64 flags;
+	u64 start;
+	u64 capacity;
+	u32 lbs;
+	u32 pbs;
+	u32 mem_align;
+	u8 serial[KVHOST_BLK_SERIAL_BYTES];
+};
+
+/**
+ * struct blk_req - one request
+ * @done:      on blk_queue.done once the disk has finished
+ * @bq:        its queue; constant
+ * @chain:     the chain taken
+ * @disk:      where it goes
+ * @type:      VIRTIO_BLK_T_*
+ * @sector:    first sector on the disk, checked to be within it
+ * @len:       payload bytes
+ * @status:    VIRTIO_BLK_S_*
+ * @error:     first error of the disk, 0 or -errno; written by any context
+ * @pending:   parts the disk has not finished
+ * @pin:       the payload as pages
+ * @has_pin:   @pin is to be released
+ * @bounced:   @pin holds pages of our own
+ * @segs:      bounced reads: where the data goes
+ * @nsegs:     number of @segs
+ * @status_at: where the status byte goes
+ * @iocb:      I/O on a regular file
+ * @work:      what may block is done in a work queue
+ */
+struct blk_req {
+	struct llist_node done;
+	struct blk_queue *bq;
+	struct kvh_chain chain;
+	const struct blk_disk *disk;
+	u32 type;
+	u64 sector;
+	u32 len;
+	u8 status;
+	int error;
+	atomic_t pending;
+	struct kvh_pin pin;
+	bool has_pin;
+	bool bounced;
+	struct kvh_seg *segs;
+	unsigned int nsegs;
+	struct kvh_seg status_at;
+	struct kiocb iocb;
+	struct work_struct work;
+};
+
+/**
+ * struct blk_queue - a queue's private state
+ * @vq:        the core's queue
+ * @reqs:      as many requests as the queue has descriptors
+ * @free:      stack of unused ones
+ * @nr_free:   its height
+ * @done:      finished requests, pushed from any context
+ * @submitter: the worker while it starts requests: it will look at @done
+ *             itself, so completions in its context need not wake it
+ */
+struct blk_queue {
+	struct kvh_vq *vq;
+	struct blk_req *reqs;
+	struct blk_req **free;
+	unsigned int nr_free;
+	struct llist_head done;
+	struct task_struct *submitter;
+};
+
+/* queue.c */
+int blk_queue_start(struct kvh_vq *vq);
+void blk_queue_stop(struct kvh_vq *vq);
+void blk_queue_serve(struct kvh_vq *vq);
+void blk_queue_reap(struct kvh_vq *vq);
+bool blk_queue_pending(struct kvh_vq *vq);
+
+/* request.c */
+void blk_req_start(struct blk_req *req, const struct kvh_chain *chain);
+void blk_req_finish(struct blk_req *req);
+void blk_req_error(struct blk_req *req, int error);
+void blk_req_done(struct blk_req *req);
+
+/* bounce.c */
+int blk_bounce_get(struct blk_req *req, const struct kvh_seg *segs, unsigned int n, u64 off);
+int blk_bounce_put(struct blk_req *req);
+
+/* bio.c */
+int blk_bio_init(void);
+void blk_bio_exit(void);
+void blk_bio_rw(struct blk_req *req);
+void blk_bio_flush(struct blk_req *req);
+
+/* file.c */
+int blk_file_init(void);
+void blk_file_exit(void);
+void blk_file_rw(struct blk_req *req);
+void blk_file_flush(struct blk_req *req);
+
+/* disk.c */
+struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b);
+void blk_disk_close(struct blk_disk *disk);
+
+/* main.c */
+const struct blk_disk *blk_vq_disk(const struct kvh_vq *vq);
+
+#endif /* KVH_BLK_H */

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * disk.c - what stands behind a device: a range of a block device or file.
+ *
+ * The descriptor is looked up once, and everything known of the disk is
+ * measured then, so that requests are checked against sizes of our own.
+ */
+#include <linux/blkdev.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include "blk.h"
+
+#define BLK_FLAGS	(KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH)
+
+static int disk_check_args(const struct kvhost_blk_backend *b)
+{
+	if (b->flags & ~BLK_FLAGS)
+		return -EINVAL;
+	if (memchr_inv(b->reserved, 0, sizeof(b->reserved)))
+		return -EINVAL;
+	return 0;
+}
+
+static int disk_check_mode(const struct blk_disk *disk)
+{
+	const struct file *file = disk->file;
+
+	if (!(file->f_mode & FMODE_READ))
+		return -EACCES;
+	if (disk->flags & KVHOST_BLK_RDONLY)
+		return 0;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	/* Appending would put every write at the end. */
+	return file->f_flags & O_APPEND ? -EINVAL : 0;
+}
+
+static void disk_measure_bdev(struct blk_disk *disk, u64 *size)
+{
+	struct block_device *bdev = disk->bdev;
+
+	disk->lbs = bdev_logical_block_size(bdev);
+	disk->pbs = bdev_physical_block_size(bdev);
+	disk->mem_align = bdev_dma_alignment(bdev) | 3;
+	*size = (u64)bdev_nr_sectors(bdev) << SECTOR_SHIFT;
+}
+
+static void disk_measure_file(struct blk_disk *disk, u64 *size)
+{
+	struct inode *inode = file_inode(disk->file);
+
+	disk->lbs = SECTOR_SIZE;
+	if (disk->file->f_flags & O_DIRECT) {
+		if (inode->i_sb->s_bdev)
+			disk->lbs = bdev_logical_block_size(inode->i_sb->s_bdev);
+		disk->mem_align = disk->lbs - 1;
+	}
+	disk->pbs = max_t(u32, disk->lbs, PAGE_SIZE);
+	*size = i_size_read(inode);
+}
+
+static int disk_measure(struct blk_disk *disk, const struct kvhost_blk_backend *b)
+{
+	struct inode *inode = file_inode(disk->file);
+	u64 size, end;
+
+	if (S_ISBLK(inode->i_mode)) {
+		disk->bdev = I_BDEV(disk->file->f_mapping->host);
+		disk_measure_bdev(disk, &size);
+	} else if (S_ISREG(inode->i_mode) && disk->file->f_op->read_iter &&
+		   disk->file->f_op->write_iter) {
+		disk_measure_file(disk, &size);
+	} else {
+		return -EINVAL;
+	}
+	if (!IS_ALIGNED(b->offset, disk->lbs) || !IS_ALIGNED(b->length, SECTOR_SIZE))
+		return -EINVAL;
+	if (check_add_overflow(b->offset, b->length, &end) || end > size || b->offset > size)
+		return -EINVAL;
+	disk->start = b->offset;
+	disk->capacity = (b->length ? b->length : size - b->offset) >> SECTOR_SHIFT;
+	return disk->capacity ? 0 : -EINVAL;
+}
+
+/*
+ * Bios pass the device's page cache by: what others left there is written out
+ * before we begin, and forgotten when we begin and end, so that neither side
+ * reads what the other has overwritten.
+ */
+static int disk_sync_cache(struct blk_disk *disk)
+{
+	int ret = 0;
+
+	if (disk->bdev) {
+		ret = sync_blockdev(disk->bdev);
+		invalidate_bdev(disk->bdev);
+	}
+	return ret;
+}
+
+/**
+ * blk_disk_open() - build a disk from KVHOST_BLK_SET_BACKEND's argument
+ * @b: the argument, a private copy
+ *
+ * Context: Process context of the owner. May sleep.
+ * Return: the disk or an ERR_PTR: -EBADF for a bad descriptor, -EACCES for
+ * one not open for reading, or not for writing unless KVHOST_BLK_RDONLY,
+ * -EINVAL for one that is neither block device nor regular file, is open for
+ * appending, or for unknown flags, reserved bytes, misaligned or excessive
+ * @offset and @length, -ENOMEM, or an error of writing out cached data
+ */
+struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b)
+{
+	struct blk_disk *disk;
+	int ret = disk_check_args(b);
+
+	if (ret)
+		return ERR_PTR(ret);
+	disk = kzalloc(sizeof(*disk), GFP_KERNEL_ACCOUNT);
+	if (!disk)
+		return ERR_PTR(-ENOMEM);
+	disk->flags = b->flags;
+	memcpy(disk->serial, b->serial, sizeof(disk->serial));
+	disk->file = fget(b->fd);
+	if (!disk->file) {
+		ret = -EBADF;
+		goto err_free;
+	}
+	ret = disk_measure(disk, b);
+	if (!ret)
+		ret = disk_check_mode(disk);
+	if (!ret)
+		ret = disk_sync_cache(disk);
+	if (ret)
+		goto err_put;
+	return disk;
+
+err_put:
+	fput(disk->file);
+err_free:
+	kfree(disk);
+	return ERR_PTR(ret);
+}
+
+/**
+ * blk_disk_close() - let go of a disk nothing uses any more
+ * @disk: disk, or NULL
+ *
+ * Context: Process context. May sleep.
+ */
+void blk_disk_close(struct blk_disk *disk)
+{
+	if (!disk)
+		return;
+	if (disk->bdev)
+		invalidate_bdev(disk->bdev);
+	fput(disk->file);
+	kfree(disk);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * queue.c - a block queue: its requests, starting them, collecting them.
+ *
+ * There are as many requests as descriptors, and the core never has more
+ * chains in flight, so taking a request cannot fail.
+ */
+#include <linux/blkdev.h>
+#include <linux/slab.h>
+#include "blk.h"
+
+/**
+ * blk_queue_start() - make a queue's requests
+ * @vq: queue
+ *
+ * Context: Process context, device and queue lock held.
+ * Return: 0 or -ENOMEM
+ */
+int blk_queue_start(struct kvh_vq *vq)
+{
+	unsigned int i, n = kvh_vq_size(vq);
+	struct blk_queue *bq = kzalloc(sizeof(*bq), GFP_KERNEL_ACCOUNT);
+
+	if (!bq)
+		return -ENOMEM;
+	bq->vq = vq;
+	init_llist_head(&bq->done);
+	bq->reqs = kvcalloc(n, sizeof(*bq->reqs), GFP_KERNEL_ACCOUNT);
+	bq->free = kvmalloc_array(n, sizeof(*bq->free), GFP_KERNEL_ACCOUNT);
+	if (!bq->reqs || !bq->free) {
+		kvfree(bq->free);
+		kvfree(bq->reqs);
+		kfree(bq);
+		return -ENOMEM;
+	}
+	for (i = 0; i < n; i++) {
+		bq->reqs[i].bq = bq;
+		bq->free[bq->nr_free++] = &bq->reqs[i];
+	}
+	kvh_vq_set_private(vq, bq);
+	return 0;
+}
+
+/**
+ * blk_queue_stop() - free a queue's requests, none being in flight
+ * @vq: queue
+ *
+ * Context: Process context, device and queue lock held.
+ */
+void blk_queue_stop(struct kvh_vq *vq)
+{
+	struct blk_queue *bq = kvh_vq_private(vq);
+
+	kvh_vq_set_private(vq, NULL);
+	kvfree(bq->free);
+	kvfree(bq->reqs);
+	kfree(bq);
+}
+
+/**
+ * blk_queue_serve() - start what the driver made available
+ * @vq: queue
+ *
+ * Context: Worker, queue lock held.
+ */
+void blk_queue_serve(struct kvh_vq *vq)
+{
+	struct blk_queue *bq = kvh_vq_private(vq);
+	const struct kvh_chain *chains;
+	struct blk_plug plug;
+	int i, n;
+
+	WRITE_ONCE(bq->submitter, current);
+	blk_start_plug(&plug);
+	while ((n = kvh_vq_take(vq, &chains)))
+		for (i = 0; i < n; i++)
+			blk_req_start(bq->free[--bq->nr_free], &chains[i]);
+	blk_finish_plug(&plug);
+	WRITE_ONCE(bq->submitter, NULL);
+}
+
+/**
+ * blk_queue_reap() - complete the requests the disk has finished
+ * @vq: queue
+ *
+ * Context: Worker, queue lock held.
+ */
+void blk_queue_reap(struct kvh_vq *vq)
+{
+	struct blk_queue *bq = kvh_vq_private(vq);
+	struct blk_req *req, *next;
+	struct llist_node *node;
+
+	if (llist_empty(&bq->done))
+		return;
+	node = llist_reverse_order(llist_del_all(&bq->done));
+	llist_for_each_entry_safe(req, next, node, done) {
+		blk_req_finish(req);
+		bq->free[bq->nr_free++] = req;
+	}
+}
+
+/**
+ * blk_queue_pending() - is there anything to reap?
+ * @vq: queue
+ *
+ * Context: Worker, queue lock held.
+ * Return: true if there is
+ */
+bool blk_queue_pending(struct kvh_vq *vq)
+{
+	struct blk_queue *bq = kvh_vq_private(vq);
+
+	return !llist_empty(&bq->done);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * core.h - the structures the core's files share; no backend includes it.
+ *
+ * Lock order: kvh_dev.lock > kvh_vq.lock > kvh_worker (lockless list).
+ * kvh_dev.lock serialises ioctls. kvh_vq.lock is held by whoever touches the
+ * ring: the worker for one turn, an ioctl while it changes set-up.
+ */
+#ifndef KVH_CORE_H
+#define KVH_CORE_H
+
+#include <linux/atomic.h>
+#include <linux/eventfd.h>
+#include <linux/kref.h>
+#include <linux/llist.h>
+#include <linux/miscdevice.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/wait.h>
+#include <uapi/kvhost.h>
+#include <kvhost.h>
+
+/* Chains a queue may take in one turn of its worker, so that others get theirs. */
+#define KVH_TURN_CHAINS	256u
+
+/* Segments of one batch: many short chains, or any time one of the longest. */
+#define KVH_VQ_SEGS	(KVH_CHAIN_SEGS_MAX + 4 * KVH_BATCH)
+
+/**
+ * struct kvh_region - one piece of guest memory
+ * @gpa:   guest address of its first byte
+ * @size:  bytes, not 0; @gpa + @size - 1 does not wrap
+ * @uaddr: address of the same byte in the owner
+ */
+struct kvh_region {
+	u64 gpa;
+	u64 size;
+	u64 uaddr;
+};
+
+/**
+ * struct kvh_memmap - regions of guest memory, sorted, without overlap
+ * @nr: entries of @region
+ */
+struct kvh_memmap {
+	unsigned int nr;
+	struct kvh_region region[];
+};
+
+/**
+ * struct kvh_env - the guest memory a queue sees; what the ring code is handed
+ * @map:  current table, NULL before VHOST_SET_MEM_TABLE; under kvh_vq.lock
+ * @last: index of the region the last look-up hit
+ */
+struct kvh_env {
+	struct kvh_memmap *map;
+	unsigned int last;
+};
+
+/**
+ * struct kvh_ringmem - one ring part, pinned and mapped into the kernel
+ * @pages: its pages
+ * @nr:    number of @pages
+ * @ptr:   the ring part in the kernel's mapping
+ * @dirty: the kernel may write it
+ */
+struct kvh_ringmem {
+	struct page **pages;
+	unsigned int nr;
+	void *ptr;
+	bool dirty;
+};
+
+/**
+ * struct kvh_work - something a worker shall do
+ * @node:   on the worker's list
+ * @queued: set while it is on the list
+ * @fn:     called in the worker
+ */
+struct kvh_work {
+	struct llist_node node;
+	unsigned long queued;
+	void (*fn)(struct kvh_work *work);
+};
+
+/**
+ * struct kvh_worker - a kernel thread in the owner's cgroups and memory
+ * @task:  the thread
+ * @mm:    the owner's address space, borrowed for the thread's life
+ * @owner: task whose cgroups it joins; valid during kvh_worker_create() only
+ * @list:  work not begun yet
+ */
+struct kvh_worker {
+	struct task_struct *task;
+	struct mm_struct *mm;
+	struct task_struct *owner;
+	struct llist_head list;
+};
+
+/**
+ * struct kvh_vq_stats - counters; written under kvh_vq.lock unless noted
+ * @kicks: written by the kicker
+ */
+struct kvh_vq_stats {
+	atomic64_t kicks;
+	u64 polls;
+	u64 chains;
+	u64 bytes_read;
+	u64 bytes_written;
+	u64 signals;
+	u64 signals_suppressed;
+	u64 broken;
+	u64 faults[KVH_FAULT_NR];
+};
+
+/**
+ * enum kvh_vq_state - life of a queue
+ * @KVH_VQ_STOPPED: no ring mapped; set-up may change
+ * @KVH_VQ_RUNNING: the worker owns the ring
+ * @KVH_VQ_BROKEN:  ring mapped, nothing is taken any more; what was in flight
+ *                  is still completed. Left by stopping the queue only.
+ */
+enum kvh_vq_state {
+	KVH_VQ_STOPPED,
+	KVH_VQ_RUNNING,
+	KVH_VQ_BROKEN,
+};
+
+/**
+ * struct kvh_kick - the doorbell: an eventfd we sleep on
+ * @file:  the eventfd, NULL when unbound
+ * @table: for vfs_poll()
+ * @wait:  our entry on @wqh
+ * @wqh:   the eventfd's wait queue
+ */
+struct kvh_kick {
+	struct file *file;
+	poll_table table;
+	wait_queue_entry_t wait;
+	wait_queue_head_t *wqh;
+};
+
+/**
+ * struct kvh_vq - one virtqueue
+ *
+ * Constant after open: @dev, @index. Everything else is protected by @lock
+ * but where a member says otherwise.
+ *
+ * @lock:      see above
+ * @dev:       device it belongs to
+ * @index:     its number
+ * @state:     written under @lock and kvh_dev.lock (BROKEN: @lock alone);
+ *             read locklessly for statistics
+ * @hold:      nothing is taken while the device changes something
+ * @private:   the backend's
+ * @features:  acknowledged feature bits, a copy of the device's
+ * @size:      VHOST_SET_VRING_NUM, 0 before
+ * @base:      ring position while stopped, as VHOST_SET_VRING_BASE encodes it
+ * @addr:      VHOST_SET_VRING_ADDR
+ * @addr_set:  @addr is valid
+ * @busyloop:  microseconds the worker may spin for new work
+ * @env:       guest memory
+ * @ring:      the ring, valid unless stopped
+ * @desc:      descriptor area
+ * @driver:    driver area
+ * @device:    device area
+ * @table:     scratch for indirect tables
+ * @order:     scratch of IN_ORDER
+ * @chains:    scratch for one batch
+ * @segs:      scratch for the segments of one batch
+ * @unflushed: completions since the last publish
+ * @budget:    chains that may still be taken in this turn
+ * @kick_on:   the driver was asked for doorbells
+ * @kick:      doorbell; its members are also used from wake-up context
+ * @call:      interrupt, may be NULL
+ * @err:       error eventfd, may be NULL
+ * @log_base:  user address of the dirty bitmap, 0 if none
+ * @log_ctx:   signalled when the log changed, may be NULL
+ * @worker:    thread that serves the queue; constant from owner to reset
+ * @work:      "look at the queue", queued from any context
+ * @idle:      woken when the last request in flight was completed
+ * @in_flight: chains taken and not completed; READ_ONCE without @lock
+ * @stats:     counters
+ */
+struct kvh_vq {
+	struct mutex lock;
+	struct kvh_dev *dev;
+	unsigned int index;
+
+	enum kvh_vq_state state;
+	bool hold;
+	void *private;
+	u64 features;
+	u32 size;
+	u32 base;
+	struct vhost_vring_addr addr;
+	bool addr_set;
+	u32 busyloop;
+
+	struct kvh_env env;
+	struct kvh_ring ring;
+	struct kvh_ringmem desc;
+	struct kvh_ringmem driver;
+	struct kvh_ringmem device;
+	void *table;
+	struct kvh_order *order;
+	struct kvh_chain *chains;
+	struct kvh_seg *segs;
+	unsigned int unflushed;
+	unsigned int budget;
+	bool kick_on;
+
+	struct kvh_kick kick;
+	struct eventfd_ctx *call;
+	struct eventfd_ctx *err;
+	u64 log_base;
+	struct eventfd_ctx *log_ctx;
+
+	struct kvh_worker *worker;
+	struct kvh_work work;
+	wait_queue_head_t idle;
+	unsigned int in_flight;
+	struct kvh_vq_stats stats;
+};
+
+/**
+ * struct kvh_dev - one open device node
+ *
+ * @backend, @nvqs and @vqs are constant after open; the rest is under @lock.
+ *
+ * @lock:     serialises ioctls
+ * @backend:  what kind of device
+ * @private:  the backend's
+ * @mm:       the owner's address space, NULL without an owner
+ * @features: acknowledged feature bits
+ * @map:      guest memory
+ * @log_base: VHOST_SET_LOG_BASE
+ * @log_ctx:  VHOST_SET_LOG_FD
+ * @pid:      of the owner, for names
+ * @debugfs:  its statistics file
+ * @nvqs:     number of queues
+ * @vqs:      the queues
+ */
+struct kvh_dev {
+	struct mutex lock;
+	const struct kvh_backend *backend;
+	void *private;
+	struct mm_struct *mm;
+	u64 features;
+	struct kvh_memmap *map;
+	u64 log_base;
+	struct eventfd_ctx *log_ctx;
+	pid_t pid;
+	struct dentry *debugfs;
+	unsigned int nvqs;
+	struct kvh_vq *vqs;
+};
+
+/* node.c */
+const struct kvh_backend *kvh_node_get(struct kvh_node *node);
+struct kvh_node *kvh_node_of(struct file *file);
+
+/* dev.c */
+extern const struct file_operations kvh_dev_fops;
+int kvh_dev_check_owner(const struct kvh_dev *dev);
+int kvh_dev_set_owner(struct kvh_dev *dev);
+int kvh_dev_need_worker(struct kvh_dev *dev, unsigned int index);
+void kvh_dev_reset(struct kvh_dev *dev);
+int kvh_dev_set_features(struct kvh_dev *dev, u64 features);
+int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map);
+void kvh_dev_set_log_base(struct kvh_dev *dev, u64 base);
+int kvh_dev_set_log_fd(struct kvh_dev *dev, int fd);
+
+/* ioctl.c */
+long kvh_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* features.c */
+u64 kvh_features_offered(const struct kvh_backend *backend);
+int kvh_features_check(const struct kvh_backend *backend, u64 features);
+
+/* memmap.c */
+struct kvh_memmap *kvh_memmap_from_user(const struct vhost_memory __user *um);
+bool kvh_memmap_has_user_range(const struct kvh_memmap *map, u64 uaddr, u64 len);
+int kvh_env_uaddr(struct kvh_env *env, u64 gpa, u64 len, u64 *uaddr, u64 *run);
+
+/* ringmem.c */
+int kvh_ringmem_map(struct kvh_ringmem *rm, u64 uaddr, size_t len, bool write);
+void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct mm_struct *mm);
+
+/* vq.c */
+void kvh_vq_init(struct kvh_vq *vq, struct kvh_dev *dev, unsigned int index);
+void kvh_vq_reset(struct kvh_vq *vq);
+int kvh_vq_start(struct kvh_vq *vq);
+void kvh_vq_stop(struct kvh_vq *vq);
+int kvh_vq_set_addr(struct kvh_vq *vq, const struct vhost_vring_addr *addr);
+void kvh_vq_hold(struct kvh_vq *vq);
+void kvh_vq_resume(struct kvh_vq *vq);
+int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map);
+u32 kvh_vq_base(const struct kvh_vq *vq);
+void kvh_vq_break(struct kvh_vq *vq, enum kvh_ring_fault fault);
+
+/* serve.c */
+void kvh_vq_work(struct kvh_work *work);
+
+/* notify.c */
+void kvh_kick_init(struct kvh_vq *vq);
+int kvh_kick_set(struct kvh_vq *vq, int fd);
+void kvh_kick_clear(struct kvh_vq *vq);
+int kvh_eventfd_swap(struct eventfd_ctx **slot, int fd);
+void kvh_vq_signal(struct kvh_vq *vq);
+
+/* worker.c */
+struct kvh_worker *kvh_worker_create(struct mm_struct *mm, const char *name);
+void kvh_worker_destroy(struct kvh_worker *worker);
+void kvh_worker_queue(struct kvh_worker *worker, struct kvh_work *work);
+void kvh_worker_flush(struct kvh_worker *worker);
+
+/* dirty.c */
+void kvh_dirty_mark(struct kvh_vq *vq, u64 gpa, u64 len);
+void kvh_dirty_mark_user(struct kvh_vq *vq, u64 uaddr, u64 len);
+bool kvh_dirty_on(const struct kvh_vq *vq);
+
+/* stats.c */
+void kvh_stats_fill(struct kvh_vq *vq, struct kvhost_vring_stats *out);
+void kvh_stats_dev_add(struct kvh_dev *dev);
+void kvh_stats_dev_remove(struct kvh_dev *dev);
+int kvh_stats_init(void);
+void kvh_stats_exit(void);
+
+#endif /* KVH_CORE_H */

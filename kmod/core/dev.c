@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dev.c - an open device: its owner, its queues together, its end.
+ *
+ * A device belongs to the address space that called VHOST_SET_OWNER. It keeps
+ * that alive, so that the workers can use it, until VHOST_RESET_OWNER or the
+ * last close, wherever that happens.
+ */
+#include <linux/fs.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+#include "core.h"
+
+/**
+ * kvh_dev_check_owner() - is the caller the owner?
+ * @dev: device
+ *
+ * Context: Process context, device lock held.
+ * Return: 0, or -EPERM if it is another process's or nobody's
+ */
+int kvh_dev_check_owner(const struct kvh_dev *dev)
+{
+	lockdep_assert_held(&dev->lock);
+	return dev->mm == current->mm ? 0 : -EPERM;
+}
+
+static void dev_destroy_workers(struct kvh_dev *dev)
+{
+	struct kvh_worker *worker;
+	unsigned int i;
+
+	for (i = 0; i < dev->nvqs; i++) {
+		worker = dev->vqs[i].worker;
+		WRITE_ONCE(dev->vqs[i].worker, NULL);
+		if (worker)
+			kvh_worker_destroy(worker);
+	}
+}
+
+/* A queue gets its thread when it first needs one: when it gets a doorbell or starts. */
+static int vq_need_worker(struct kvh_vq *vq)
+{
+	struct kvh_worker *worker;
+	char name[TASK_COMM_LEN];
+
+	lockdep_assert_held(&vq->dev->lock);
+	if (vq->worker)
+		return 0;
+	snprintf(name, sizeof(name), "kvhost-%d.%u", vq->dev->pid, vq->index);
+	worker = kvh_worker_create(vq->dev->mm, name);
+	if (IS_ERR(worker))
+		return PTR_ERR(worker);
+	WRITE_ONCE(vq->worker, worker);
+	return 0;
+}
+
+/**
+ * kvh_dev_need_worker() - see to it that a queue has a worker
+ * @dev:   device with an owner
+ * @index: queue
+ *
+ * Context: Process context of the owner, device lock held.
+ * Return: 0, or as kvh_worker_create()
+ */
+int kvh_dev_need_worker(struct kvh_dev *dev, unsigned int index)
+{
+	return vq_need_worker(&dev->vqs[index]);
+}
+
+/**
+ * kvh_dev_set_owner() - make the caller the owner
+ * @dev: device
+ *
+ * Context: Process context, device lock held.
+ * Return: 0, -EBUSY if there is an owner, -EINVAL for a caller without an
+ * address space
+ */
+int kvh_dev_set_owner(struct kvh_dev *dev)
+{
+	lockdep_assert_held(&dev->lock);
+	if (dev->mm)
+		return -EBUSY;
+	dev->mm = get_task_mm(current);
+	if (!dev->mm)
+		return -EINVAL;
+	dev->pid = task_tgid_nr(current);
+	kvh_stats_dev_add(dev);
+	return 0;
+}
+
+/**
+ * kvh_dev_stop_queues() - stop every queue
+ * @dev: device
+ *
+ * Context: Process context, device lock held. Waits for the backend.
+ */
+void kvh_dev_stop_queues(struct kvh_dev *dev)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&dev->lock);
+	for (i = 0; i < dev->nvqs; i++)
+		kvh_vq_stop(&dev->vqs[i]);
+}
+EXPORT_SYMBOL_GPL(kvh_dev_stop_queues);
+
+/**
+ * kvh_dev_hold() - let nothing be in flight until kvh_dev_resume()
+ * @dev: device
+ *
+ * Context: Process context, device lock held. Waits for the backend.
+ */
+void kvh_dev_hold(struct kvh_dev *dev)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&dev->lock);
+	for (i = 0; i < dev->nvqs; i++)
+		kvh_vq_hold(&dev->vqs[i]);
+}
+EXPORT_SYMBOL_GPL(kvh_dev_hold);
+
+/**
+ * kvh_dev_resume() - serve again after kvh_dev_hold()
+ * @dev: device
+ *
+ * Context: Process context, device lock held.
+ */
+void kvh_dev_resume(struct kvh_dev *dev)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&dev->lock);
+	for (i = 0; i < dev->nvqs; i++)
+		kvh_vq_resume(&dev->vqs[i]);
+}
+EXPORT_SYMBOL_GPL(kvh_dev_resume);
+
+/**
+ * kvh_dev_reset() - give the device back the state it had when opened
+ * @dev: device
+ *
+ * Context: Process context, device lock held. Waits for the backend.
+ */
+void kvh_dev_reset(struct kvh_dev *dev)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&dev->lock);
+	kvh_dev_stop_queues(dev);
+	dev->backend->detach(dev);
+	kvh_stats_dev_remove(dev);
+	/* Who has just finished the last request may still be waking its queue. */
+	synchronize_rcu();
+	/* Doorbells go first, so that nothing is queued to a worker that ends. */
+	for (i = 0; i < dev->nvqs; i++)
+		kvh_vq_reset(&dev->vqs[i]);
+	dev_destroy_workers(dev);
+	kvh_eventfd_swap(&dev->log_ctx, VHOST_FILE_UNBIND);
+	kvfree(dev->map);
+	dev->map = NULL;
+	dev->log_base = 0;
+	dev->features = 0;
+	if (dev->mm)
+		mmput(dev->mm);
+	dev->mm = NULL;
+}
+
+static bool dev_running(const struct kvh_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nvqs; i++)
+		if (dev->vqs[i].state != KVH_VQ_STOPPED)
+			return true;
+	return false;
+}
+
+/**
+ * kvh_dev_set_features() - acknowledge features
+ * @dev:      device
+ * @features: feature bits
+ *
+ * While a queue runs, only VHOST_F_LOG_ALL may change.
+ *
+ * Context: Process context, device lock held.
+ * Return: 0; -EOPNOTSUPP for a bit not offered, -EINVAL for one whose
+ * prerequisite is missing, -EBUSY for a change that needs stopped queues
+ */
+int kvh_dev_set_features(struct kvh_dev *dev, u64 features)
+{
+	unsigned int i;
+	int ret;
+
+	lockdep_assert_held(&dev->lock);
+	ret = kvh_features_check(dev->backend, features);
+	if (ret)
+		return ret;
+	if (((features ^ dev->features) & ~BIT_ULL(VHOST_F_LOG_ALL)) && dev_running(dev))
+		return -EBUSY;
+	dev->features = features;
+	for (i = 0; i < dev->nvqs; i++) {
+		mutex_lock(&dev->vqs[i].lock);
+		dev->vqs[i].features = features;
+		mutex_unlock(&dev->vqs[i].lock);
+	}
+	return 0;
+}
+
+static int dev_check_map(struct kvh_dev *dev, const struct kvh_memmap *map)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < dev->nvqs; i++) {
+		mutex_lock(&dev->vqs[i].lock);
+		if (dev->vqs[i].state != KVH_VQ_STOPPED)
+			ret = kvh_vq_check(&dev->vqs[i], map);
+		mutex_unlock(&dev->vqs[i].lock);
+	}
+	return ret;
+}
+
+/**
+ * kvh_dev_set_map() - use another region table
+ * @dev: device
+ * @map: table; the device's on success
+ *
+ * On return nothing in flight uses the old table.
+ *
+ * Context: Process context of the owner, device lock held. Waits for the
+ * backend.
+ * Return: 0, or -EFAULT if the ring of a running queue is not in @map
+ */
+int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map)
+{
+	unsigned int i;
+	int ret;
+
+	lockdep_assert_held(&dev->lock);
+	ret = dev_check_map(dev, map);
+	if (ret)
+		return ret;
+	kvh_dev_hold(dev);
+	swap(dev->map, map);
+	for (i = 0; i < dev->nvqs; i++) {
+		mutex_lock(&dev->vqs[i].lock);
+		dev->vqs[i].env.map = dev->map;
+		mutex_unlock(&dev->vqs[i].lock);
+	}
+	kvh_dev_resume(dev);
+	kvfree(map);
+	return 0;
+}
+
+/**
+ * kvh_dev_set_log_base() - where the dirty bitmap is
+ * @dev:  device
+ * @base: user address
+ *
+ * Context: Process context, device lock held.
+ */
+void kvh_dev_set_log_base(struct kvh_dev *dev, u64 base)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&dev->lock);
+	dev->log_base = base;
+	for (i = 0; i < dev->nvqs; i++) {
+		mutex_lock(&dev->vqs[i].lock);
+		dev->vqs[i].log_base = base;
+		mutex_unlock(&dev->vqs[i].lock);
+	}
+}
+
+/**
+ * kvh_dev_set_log_fd() - eventfd to signal when the dirty bitmap changed
+ * @dev: device
+ * @fd:  eventfd, or VHOST_FILE_UNBIND
+ *
+ * Context: Process context, device lock held.
+ * Return: 0, -EBADF or -EINVAL as kvh_eventfd_swap()
+ */
+int kvh_dev_set_log_fd(struct kvh_dev *dev, int fd)
+{
+	struct eventfd_ctx *ctx = NULL;
+	unsigned int i;
+	int ret;
+
+	lockdep_assert_held(&dev->lock);
+	ret = kvh_eventfd_swap(&ctx, fd);
+	if (ret)
+		return ret;
+	swap(dev->log_ctx, ctx);
+	for (i = 0; i < dev->nvqs; i++) {
+		mutex_lock(&dev->vqs[i].lock);
+		dev->vqs[i].log_ctx = dev->log_ctx;
+		mutex_unlock(&dev->vqs[i].lock);
+	}
+	/* No queue holds the old one any more. */
+	return kvh_eventfd_swap(&ctx, VHOST_FILE_UNBIND);
+}
+
+static int dev_open(struct inode *inode, struct file *file)
+{
+	const struct kvh_backend *backend = kvh_node_get(kvh_node_of(file));
+	struct kvh_dev *dev;
+	unsigned int i;
+	int ret = -ENOMEM;
+
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
+	if (!dev)
+		return -ENOMEM;
+	dev->vqs = kvcalloc(backend->nvqs, sizeof(*dev->vqs), GFP_KERNEL_ACCOUNT);
+	if (!dev->vqs)
+		goto err_free;
+	mutex_init(&dev->lock);
+	dev->backend = backend;
+	dev->nvqs = backend->nvqs;
+	for (i = 0; i < dev->nvqs; i++)
+		kvh_vq_init(&dev->vqs[i], dev, i);
+	ret = backend->open(dev);
+	if (ret)
+		goto err_free;
+	file->private_data = dev;
+	return 0;
+
+err_free:
+	kvfree(dev->vqs);
+	kfree(dev);
+	return ret;
+}
+
+static int dev_release(struct inode *inode, struct file *file)
+{
+	struct kvh_dev *dev = file->private_data;
+
+	mutex_lock(&dev->lock);
+	kvh_dev_reset(dev);
+	mutex_unlock(&dev->lock);
+	dev->backend->release(dev);
+	kvfree(dev->vqs);
+	kfree(dev);
+	return 0;
+}
+
+/** kvh_dev_fops - file operations of every node; node.c sets the owner */
+const struct file_operations kvh_dev_fops = {
+	.open = dev_open,
+	.release = dev_release,
+	.unlocked_ioctl = kvh_dev_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+/**
+ * kvh_dev_set_private() - keep the backend's state of a device
+ * @dev:     device
+ * @private: what kvh_dev_private() shall return
+ *
+ * Context: kvh_backend.open.
+ */
+void kvh_dev_set_private(struct kvh_dev *dev, void *private)
+{
+	dev->private = private;
+}
+EXPORT_SYMBOL_GPL(kvh_dev_set_private);
+
+/**
+ * kvh_dev_private() - the backend's state of a device
+ * @dev: device
+ *
+ * Context: Any.
+ * Return: what was set by kvh_dev_set_private()
+ */
+void *kvh_dev_private(const struct kvh_dev *dev)
+{
+	return dev->private;
+}
+EXPORT_SYMBOL_GPL(kvh_dev_private);
+
+/**
+ * kvh_dev_features() - acknowledged features
+ * @dev: device
+ *
+ * Context: Device lock held.
+ * Return: feature bits
+ */
+u64 kvh_dev_features(const struct kvh_dev *dev)
+{
+	return dev->features;
+}
+EXPORT_SYMBOL_GPL(kvh_dev_features);

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * features.c - which feature bits the core serves and which go together.
+ */
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include "core.h"
+
+#define CORE_FEATURES	(BIT_ULL(VIRTIO_F_VERSION_1) |		\
+			 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |	\
+			 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |	\
+			 BIT_ULL(VIRTIO_F_RING_RESET) |		\
+			 BIT_ULL(VHOST_F_LOG_ALL))
+
+/**
+ * kvh_features_offered() - what VHOST_GET_FEATURES answers
+ * @backend: kind of device
+ *
+ * Context: Any.
+ * Return: feature bits of core and backend together
+ */
+u64 kvh_features_offered(const struct kvh_backend *backend)
+{
+	return CORE_FEATURES | backend->features;
+}
+
+/* A feature that makes no sense without another (2.2.2). */
+static const struct {
+	u64 feature;
+	u64 needs;
+} feature_rules[] = {
+	{ BIT_ULL(VIRTIO_F_RING_PACKED), BIT_ULL(VIRTIO_F_VERSION_1) },
+	{ BIT_ULL(VIRTIO_F_IN_ORDER), BIT_ULL(VIRTIO_F_VERSION_1) },
+	{ BIT_ULL(VIRTIO_F_RING_RESET), BIT_ULL(VIRTIO_F_VERSION_1) },
+};
+
+/**
+ * kvh_features_check() - may these features be acknowledged?
+ * @backend:  kind of device
+ * @features: feature bits
+ *
+ * Context: Any.
+ * Return: 0; -EOPNOTSUPP for a bit not offered, -EINVAL for one whose
+ * prerequisite is missing
+ */
+int kvh_features_check(const struct kvh_backend *backend, u64 features)
+{
+	unsigned int i;
+
+	if (features & ~kvh_features_offered(backend))
+		return -EOPNOTSUPP;
+	for (i = 0; i < ARRAY_SIZE(feature_rules); i++)
+		if ((features & feature_rules[i].feature) &&
+		    !(features & feature_rules[i].needs))
+			return -EINVAL;
+	return 0;
+}

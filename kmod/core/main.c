@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * main.c - the module kvhost: the core that backends share.
+ *
+ * It has no device node of its own; kvhost_blk and kvhost_net bring theirs.
+ */
+#include <linux/module.h>
+#include "core.h"
+
+static int __init kvhost_init(void)
+{
+	return kvh_stats_init();
+}
+
+static void __exit kvhost_exit(void)
+{
+	kvh_stats_exit();
+}
+
+module_init(kvhost_init);
+module_exit(kvhost_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("In-kernel virtio backend: core");

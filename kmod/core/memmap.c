@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * memmap.c - the table of guest memory regions and copies through it.
+ *
+ * A table is immutable once built. The device owns it; each queue holds a
+ * pointer under its lock, and kvh_dev_set_map() replaces the pointers only
+ * after nothing in flight uses the old table. Regions are sorted by guest
+ * address and do not overlap, so a look-up is a bisection after a try at the
+ * region hit last. Every address and length that comes from the guest is held
+ * against the table here and nowhere else.
+ */
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/uaccess.h>
+#include "core.h"
+
+static ushort max_mem_regions = 64;
+module_param(max_mem_regions, ushort, 0444);
+MODULE_PARM_DESC(max_mem_regions, "Maximum number of memory regions in a table (default: 64)");
+
+static int memmap_cmp(const void *a, const void *b)
+{
+	const struct kvh_region *ra = a, *rb = b;
+
+	if (ra->gpa != rb->gpa)
+		return ra->gpa < rb->gpa ? -1 : 1;
+	return 0;
+}
+
+/* One region as userspace gave it: 0, or -EFAULT if it wraps or is no user memory. */
+static int memmap_take_region(struct kvh_region *r, const struct vhost_memory_region *u)
+{
+	u64 last;
+
+	if (!u->memory_size || check_add_overflow(u->guest_phys_addr, u->memory_size - 1, &last))
+		return -EFAULT;
+	if (u->userspace_addr != (unsigned long)u->userspace_addr ||
+	    !access_ok((void __user *)(unsigned long)u->userspace_addr, u->memory_size))
+		return -EFAULT;
+	r->gpa = u->guest_phys_addr;
+	r->size = u->memory_size;
+	r->uaddr = u->userspace_addr;
+	return 0;
+}
+
+static int memmap_fill(struct kvh_memmap *map, const struct vhost_memory __user *um)
+{
+	struct vhost_memory_region u;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < map->nr; i++) {
+		if (copy_from_user(&u, &um->regions[i], sizeof(u)))
+			return -EFAULT;
+		ret = memmap_take_region(&map->region[i], &u);
+		if (ret)
+			return ret;
+	}
+	sort(map->region, map->nr, sizeof(map->region[0]), memmap_cmp, NULL);
+	for (i = 1; i < map->nr; i++)
+		if (map->region[i].gpa - map->region[i - 1].gpa < map->region[i - 1].size)
+			return -EINVAL;
+	return 0;
+}
+
+/**
+ * kvh_memmap_from_user() - build a region table from VHOST_SET_MEM_TABLE's argument
+ * @um: the table in the caller's memory
+ *
+ * Context: Process context of the owner.
+ * Return: the table, to be freed by kvfree(); or an ERR_PTR: -EFAULT for an
+ * unreadable argument, an empty or wrapping region or one outside user memory,
+ * -EINVAL for regions that overlap, -EOPNOTSUPP for padding that is not zero,
+ * -E2BIG for more regions than max_mem_regions, -ENOMEM.
+ */
+struct kvh_memmap *kvh_memmap_from_user(const struct vhost_memory __user *um)
+{
+	struct kvh_memmap *map;
+	struct vhost_memory mem;
+	int ret;
+
+	if (copy_from_user(&mem, um, offsetof(struct vhost_memory, regions)))
+		return ERR_PTR(-EFAULT);
+	if (mem.padding)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (mem.nregions > max_mem_regions)
+		return ERR_PTR(-E2BIG);
+
+	map = kvzalloc(struct_size(map, region, mem.nregions), GFP_KERNEL);
+	if (!map)
+		return ERR_PTR(-ENOMEM);
+	map->nr = mem.nregions;
+	ret = memmap_fill(map, um);
+	if (ret) {
+		kvfree(map);
+		return ERR_PTR(ret);
+	}
+	return map;
+}
+
+/**
+ * kvh_memmap_has_user_range() - does a range of the owner's memory lie in one region?
+ * @map:   table, may be NULL
+ * @uaddr: first byte
+ * @len:   bytes, not 0
+ *
+ * Context: Any.
+ * Return: true if it does
+ */
+bool kvh_memmap_has_user_range(const struct kvh_memmap *map, u64 uaddr, u64 len)
+{
+	unsigned int i;
+
+	for (i = 0; map && i < map->nr; i++) {
+		const struct kvh_region *r = &map->region[i];
+
+		if (uaddr >= r->uaddr && uaddr - r->uaddr < r->size &&
+		    len <= r->size - (uaddr - r->uaddr))
+			return true;
+	}
+	return false;
+}
+
+static bool region_holds(const struct kvh_region *r, u64 gpa)
+{
+	return gpa >= r->gpa && gpa - r->gpa < r->size;
+}
+
+static const struct kvh_region *env_find(struct kvh_env *env, u64 gpa)
+{
+	const struct kvh_memmap *map = env->map;
+	unsigned int lo = 0, hi, mid;
+
+	if (!map)
+		return NULL;
+	if (env->last < map->nr && region_holds(&map->region[env->last], gpa))
+		return &map->region[env->last];
+
+	for (hi = map->nr; lo < hi;) {
+		mid = lo + (hi - lo) / 2;
+		if (region_holds(&map->region[mid], gpa)) {
+			env->last = mid;
+			return &map->region[mid];
+		}
+		if (gpa < map->region[mid].gpa)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
+/**
+ * kvh_env_uaddr() - where a guest range begins in the owner's memory
+ * @env:   guest memory of a queue
+ * @gpa:   guest address
+ * @len:   bytes wanted, not 0
+ * @uaddr: result: user address of @gpa
+ * @run:   result: bytes of the range that follow contiguously, 1 to @len
+ *
+ * Context: Queue lock held.
+ * Return: 0, or -EFAULT if @gpa is in no region
+ */
+int kvh_env_uaddr(struct kvh_env *env, u64 gpa, u64 len, u64 *uaddr, u64 *run)
+{
+	const struct kvh_region *r = env_find(env, gpa);
+
+	if (unlikely(!r))
+		return -EFAULT;
+	*uaddr = r->uaddr + (gpa - r->gpa);
+	*run = min(len, r->size - (gpa - r->gpa));
+	return 0;
+}
+
+/* Copy between @buf and guest range [@gpa, @gpa + @len): 0 or -EFAULT. */
+static int env_copy(struct kvh_env *env, u64 gpa, void *buf, u64 len, bool to_guest)
+{
+	u64 uaddr, run;
+	unsigned long left;
+	void __user *up;
+	int ret;
+
+	for (; len; gpa += run, buf += run, len -= run) {
+		ret = kvh_env_uaddr(env, gpa, len, &uaddr, &run);
+		if (ret)
+			return ret;
+		up = (void __user *)(unsigned long)uaddr;
+		left = to_guest ? copy_to_user(up, buf, run) : copy_from_user(buf, up, run);
+		if (unlikely(left))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/**
+ * kvh_env_read_guest() - copy from guest memory; the ring code's one way there
+ * @env:  guest memory of a queue
+ * @addr: guest address
+ * @dst:  private memory
+ * @len:  bytes
+ *
+ * Context: Worker, queue lock held, owner's address space in use.
+ * Return: 0, or -EFAULT if the range is not wholly in readable guest memory
+ */
+int kvh_env_read_guest(struct kvh_env *env, u64 addr, void *dst, u32 len)
+{
+	return env_copy(env, addr, dst, len, false);
+}
+
+/* Walk @n segments from byte @off on, copying @len bytes. */
+static int segs_copy(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n,
+		     u64 off, void *buf, size_t len, bool to_guest)
+{
+	u64 run;
+	int ret;
+
+	lockdep_assert_held(&vq->lock);
+	for (; n && len; segs++, n--) {
+		if (off >= segs->len) {
+			off -= segs->len;
+			continue;
+		}
+		run = min_t(u64, len, segs->len - off);
+		ret = env_copy(&vq->env, segs->addr + off, buf, run, to_guest);
+		if (ret)
+			return ret;
+		if (to_guest)
+			kvh_dirty_mark(vq, segs->addr + off, run);
+		buf += run;
+		len -= run;
+		off = 0;
+	}
+	return len ? -EFAULT : 0;
+}
+
+/**
+ * kvh_vq_read() - copy bytes out of a chain's readable segments
+ * @vq:   queue
+ * @segs: first segment
+ * @n:    number of segments
+ * @off:  bytes to skip
+ * @dst:  private memory
+ * @len:  bytes to copy
+ *
+ * Context: Worker, queue lock held.
+ * Return: 0, or -EFAULT if the segments are shorter or not in guest memory
+ */
+int kvh_vq_read(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n,
+		u64 off, void *dst, size_t len)
+{
+	return segs_copy(vq, segs, n, off, dst, len, false);
+}
+EXPORT_SYMBOL_GPL(kvh_vq_read);
+
+/**
+ * kvh_vq_write() - copy bytes into a chain's writable segments, marking them dirty
+ * @vq:   queue
+ * @segs: first segment
+ * @n:    number of segments
+ * @off:  bytes to skip
+ * @src:  private memory
+ * @len:  bytes to copy
+ *
+ * Context: Worker, queue lock held.
+ * Return: 0, or -EFAULT if the segments are shorter or not in guest memory
+ */
+int kvh_vq_write(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n,
+		 u64 off, const void *src, size_t len)
+{
+	return segs_copy(vq, segs, n, off, (void *)src, len, true);
+}
+EXPORT_SYMBOL_GPL(kvh_vq_write);

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * serve.c - one turn of a queue: reap, take, serve, publish, notify.
+ *
+ * Runs in the queue's worker. The order at the end of a turn is what keeps
+ * both sides live: completions are published and the driver is interrupted
+ * first, then doorbells are asked for again, then the ring is looked at once
+ * more, because a driver that saw no need to ring in between would otherwise
+ * wait for ever.
+ */
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/clock.h>
+#include "core.h"
+
+/* Make completions visible and interrupt the driver if it wants to be. */
+static void vq_flush(struct kvh_vq *vq)
+{
+	enum kvh_ring_layout layout = vq->ring.layout;
+
+	if (!vq->unflushed)
+		return;
+	vq->unflushed = 0;
+	if (kvh_dirty_on(vq)) {
+		if (layout == KVH_RING_PACKED)
+			kvh_dirty_mark_user(vq, vq->addr.desc_user_addr,
+					    kvh_ring_desc_bytes(layout, vq->size));
+		if (vq->addr.flags & BIT(VHOST_VRING_F_LOG))
+			kvh_dirty_mark(vq, vq->addr.log_guest_addr,
+				       kvh_ring_device_bytes(layout, vq->size));
+	}
+	if (!kvh_ring_publish(&vq->ring))
+		return;
+	if (kvh_ring_need_signal(&vq->ring))
+		kvh_vq_signal(vq);
+	else
+		vq->stats.signals_suppressed++;
+}
+
+static bool vq_may_take(const struct kvh_vq *vq)
+{
+	return vq->state == KVH_VQ_RUNNING && !vq->hold;
+}
+
+static void vq_reap(struct kvh_vq *vq)
+{
+	vq->dev->backend->reap(vq);
+	vq_flush(vq);
+}
+
+/*
+ * Spin for new work as long as the owner allows and nobody else needs the
+ * CPU. Return: true if there is some.
+ */
+static bool vq_poll(struct kvh_vq *vq)
+{
+	u64 end;
+
+	if (!vq->busyloop)
+		return false;
+	end = local_clock() + (u64)vq->busyloop * NSEC_PER_USEC;
+	do {
+		if (kvh_ring_has_avail(&vq->ring) || vq->dev->backend->pending(vq)) {
+			vq->stats.polls++;
+			return true;
+		}
+		cpu_relax();
+	} while (!need_resched() && !signal_pending(current) && local_clock() < end);
+	return false;
+}
+
+/*
+ * Reap and serve until there is nothing left to do or the turn is over.
+ * Return: true if it is over with work left.
+ */
+static bool vq_rounds(struct kvh_vq *vq)
+{
+	unsigned int before;
+
+	for (vq->budget = KVH_TURN_CHAINS;;) {
+		vq_reap(vq);
+		if (!vq_may_take(vq))
+			return false;
+		if (!kvh_ring_has_avail(&vq->ring)) {
+			if (!vq_poll(vq))
+				return false;
+			continue;
+		}
+		if (vq->kick_on) {
+			kvh_ring_disable_kick(&vq->ring);
+			vq->kick_on = false;
+		}
+		before = vq->budget;
+		vq->dev->backend->serve(vq);
+		if (!vq->budget) {
+			vq_reap(vq);
+			return true;
+		}
+		if (vq->budget == before && vq_may_take(vq))
+			return false;
+	}
+}
+
+/* Return: true if the queue wants another turn without a doorbell. */
+static bool vq_turn(struct kvh_vq *vq)
+{
+	if (vq_rounds(vq))
+		return true;
+	if (!vq_may_take(vq) || vq->kick_on)
+		return false;
+	vq->kick_on = true;
+	if (!kvh_ring_enable_kick(&vq->ring))
+		return false;
+	vq->stats.polls++;
+	return true;
+}
+
+/**
+ * kvh_vq_work() - the worker's entry: give a queue its turn
+ * @work: kvh_vq.work
+ *
+ * Context: Worker.
+ */
+void kvh_vq_work(struct kvh_work *work)
+{
+	struct kvh_vq *vq = container_of(work, struct kvh_vq, work);
+	bool again = false;
+
+	mutex_lock(&vq->lock);
+	if (vq->state != KVH_VQ_STOPPED)
+		again = vq_turn(vq);
+	mutex_unlock(&vq->lock);
+	if (!READ_ONCE(vq->in_flight))
+		wake_up(&vq->idle);
+	if (again)
+		kvh_vq_wake(vq);
+}
+
+/**
+ * kvh_vq_take() - take the next batch of chains from the ring
+ * @vq:     queue
+ * @chains: result: the chains, at most %KVH_BATCH, valid until the next call
+ *
+ * A malformed ring or chain breaks the queue. Chains before it are still
+ * delivered; what was delivered must be completed or put back.
+ *
+ * Context: Worker, queue lock held, from kvh_backend.serve.
+ * Return: number of chains, 0 if there are none or the turn is over
+ */
+int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains)
+{
+	int i, n;
+
+	lockdep_assert_held(&vq->lock);
+	if (!vq_may_take(vq) || !vq->budget)
+		return 0;
+	n = kvh_ring_take(&vq->ring, &vq->env, vq->chains, min(vq->budget, KVH_BATCH),
+			  vq->segs, KVH_VQ_SEGS);
+	if (unlikely(n < 0)) {
+		kvh_vq_break(vq, vq->ring.fault);
+		return 0;
+	}
+	for (i = 0; i < n; i++)
+		vq->stats.bytes_read += vq->chains[i].read_len;
+	vq->stats.chains += n;
+	vq->budget -= n;
+	WRITE_ONCE(vq->in_flight, vq->in_flight + n);
+	*chains = vq->chains;
+	return n;
+}
+EXPORT_SYMBOL_GPL(kvh_vq_take);
+
+/**
+ * kvh_vq_untake() - put the last chains back, to be taken again later
+ * @vq:     queue
+ * @chains: the last @n of the last kvh_vq_take(), in the order taken
+ * @n:      how many
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_vq_untake(struct kvh_vq *vq, const struct kvh_chain *chains, unsigned int n)
+{
+	lockdep_assert_held(&vq->lock);
+	kvh_ring_untake(&vq->ring, chains, n);
+	vq->stats.chains -= n;
+	WRITE_ONCE(vq->in_flight, vq->in_flight - n);
+}
+EXPORT_SYMBOL_GPL(kvh_vq_untake);
+
+/**
+ * kvh_vq_segs() - the segments of a chain
+ * @vq:    queue
+ * @chain: from the last kvh_vq_take()
+ *
+ * Context: Worker, queue lock held.
+ * Return: its readable segments, the writable ones right behind
+ */
+const struct kvh_seg *kvh_vq_segs(const struct kvh_vq *vq, const struct kvh_chain *chain)
+{
+	return vq->segs + chain->first;
+}
+EXPORT_SYMBOL_GPL(kvh_vq_segs);
+
+/**
+ * kvh_vq_complete() - a chain is done; the driver learns of it soon
+ * @vq:    queue
+ * @chain: a chain taken, with @written set; may be a copy
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_vq_complete(struct kvh_vq *vq, const struct kvh_chain *chain)
+{
+	lockdep_assert_held(&vq->lock);
+	kvh_ring_complete(&vq->ring, chain, 1);
+	vq->stats.bytes_written += chain->written;
+	vq->unflushed++;
+	WRITE_ONCE(vq->in_flight, vq->in_flight - 1);
+}
+EXPORT_SYMBOL_GPL(kvh_vq_complete);

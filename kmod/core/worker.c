@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * worker.c - the kernel threads that serve queues.
+ *
+ * A worker joins its owner's cgroups and borrows its address space, so that
+ * time, memory and I/O are charged where they belong and guest memory is
+ * reached by user access. Work is queued from any context, wake-up callbacks
+ * included; a work item queued again while on the list runs once.
+ */
+#include <linux/cgroup.h>
+#include <linux/completion.h>
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include "core.h"
+
+static int worker_main(void *data)
+{
+	struct kvh_worker *w = data;
+	struct llist_node *node;
+	struct kvh_work *work, *next;
+
+	kthread_use_mm(w->mm);
+	for (;;) {
+		/* Pairs with wake_up_process() in kvh_worker_queue(). */
+		set_current_state(TASK_INTERRUPTIBLE);
+		node = llist_del_all(&w->list);
+		if (!node) {
+			if (kthread_should_stop())
+				break;
+			schedule();
+			continue;
+		}
+		__set_current_state(TASK_RUNNING);
+		node = llist_reverse_order(node);
+		llist_for_each_entry_safe(work, next, node, node) {
+			clear_bit(0, &work->queued);
+			/*
+			 * What was stored before kvh_worker_queue() found the
+			 * bit set must be seen by fn. Pairs with
+			 * test_and_set_bit() there.
+			 */
+			smp_mb__after_atomic();
+			work->fn(work);
+			cond_resched();
+		}
+	}
+	__set_current_state(TASK_RUNNING);
+	kthread_unuse_mm(w->mm);
+	return 0;
+}
+
+/**
+ * kvh_worker_queue() - have a worker run @work soon
+ * @w:    worker
+ * @work: what to run; stays the caller's
+ *
+ * Context: Any, interrupts and wake-up callbacks included.
+ */
+void kvh_worker_queue(struct kvh_worker *w, struct kvh_work *work)
+{
+	if (test_and_set_bit(0, &work->queued))
+		return;
+	llist_add(&work->node, &w->list);
+	wake_up_process(w->task);
+}
+
+struct worker_sync {
+	struct kvh_work work;
+	struct kvh_worker *w;
+	struct completion done;
+	int ret;
+};
+
+static void sync_fn(struct kvh_work *work)
+{
+	struct worker_sync *s = container_of(work, struct worker_sync, work);
+
+	if (s->w->owner)
+		s->ret = cgroup_attach_task_all(s->w->owner, current);
+	complete(&s->done);
+}
+
+static int worker_sync(struct kvh_worker *w)
+{
+	struct worker_sync s = { .work.fn = sync_fn, .w = w };
+
+	init_completion(&s.done);
+	kvh_worker_queue(w, &s.work);
+	wait_for_completion(&s.done);
+	return s.ret;
+}
+
+/**
+ * kvh_worker_flush() - wait until all work queued before this call has run
+ * @w: worker
+ *
+ * Context: Process context, no queue lock held.
+ */
+void kvh_worker_flush(struct kvh_worker *w)
+{
+	worker_sync(w);
+}
+
+/**
+ * kvh_worker_create() - start a worker in the caller's cgroups
+ * @mm:   address space to borrow; the caller keeps it alive
+ * @name: name of the thread
+ *
+ * Context: Process context of the owner.
+ * Return: the worker or an ERR_PTR: -ENOMEM, or what creating a thread or
+ * joining the cgroups fails with
+ */
+struct kvh_worker *kvh_worker_create(struct mm_struct *mm, const char *name)
+{
+	struct kvh_worker *w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!w)
+		return ERR_PTR(-ENOMEM);
+	w->mm = mm;
+	init_llist_head(&w->list);
+	w->task = kthread_create(worker_main, w, "%s", name);
+	if (IS_ERR(w->task)) {
+		ret = PTR_ERR(w->task);
+		kfree(w);
+		return ERR_PTR(ret);
+	}
+	wake_up_process(w->task);
+
+	w->owner = current;
+	ret = worker_sync(w);
+	w->owner = NULL;
+	if (ret) {
+		kvh_worker_destroy(w);
+		return ERR_PTR(ret);
+	}
+	return w;
+}
+
+/**
+ * kvh_worker_destroy() - run what is queued, then end the thread
+ * @w: worker; nothing queues work to it any more
+ *
+ * Context: Process context, no queue lock held.
+ */
+void kvh_worker_destroy(struct kvh_worker *w)
+{
+	kthread_stop(w->task);
+	kfree(w);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * kvhost.h - what a backend (kvhost_blk, kvhost_net) sees of the core.
+ *
+ * A backend never touches a ring, a log, a counter or an eventfd. It is called
+ * with a queue to serve, asks for batches of validated chains, moves bytes or
+ * pins pages, and completes the chains or puts them back; the core publishes,
+ * notifies, logs and counts.
+ *
+ * Contexts: every function here is called from the queue's worker, with the
+ * queue's mutex held and the owner's address space in use, unless its
+ * kernel-doc says otherwise.
+ */
+#ifndef _KVHOST_H
+#define _KVHOST_H
+
+#include <linux/bvec.h>
+#include <linux/module.h>
+#include <linux/types.h>
+#include "../ring/ring.h"
+
+struct kvh_dev;
+struct kvh_vq;
+
+/* Chains a backend gets at most from one kvh_vq_take(). */
+#define KVH_BATCH	64u
+
+/**
+ * struct kvh_backend - one kind of device
+ * @name:     short name; the node is /dev/kvhost-@name
+ * @owner:    module that implements it
+ * @nvqs:     number of queues of each device
+ * @features: device feature bits it serves beyond those of the core
+ * @open:     a device node was opened; may set its private data.
+ *            Process context. Return: 0 or -errno
+ * @release:  undo @open; every queue is stopped. Process context.
+ * @ioctl:    a request neither vhost nor the core knows. Process context of
+ *            the owner, device lock held. Return: -ENOIOCTLCMD if not known
+ * @detach:   drop the backing object; every queue is stopped and drained.
+ *            Process context, device lock held.
+ * @ready:    may a queue start? Process context, device lock held.
+ *            Return: 0 or the -errno that KVHOST_SET_VRING_ENABLE gives
+ * @start:    make a queue's private state, its size being known. Process
+ *            context, device and queue lock held. Return: 0 or -errno
+ * @stop:     undo @start; nothing is in flight. Same context.
+ * @serve:    take and start chains until kvh_vq_take() gives none
+ * @reap:     complete whatever has finished since the last call
+ * @pending:  is there anything for @reap? Any context, lockless.
+ */
+struct kvh_backend {
+	const char *name;
+	struct module *owner;
+	unsigned int nvqs;
+	u64 features;
+	int (*open)(struct kvh_dev *dev);
+	void (*release)(struct kvh_dev *dev);
+	long (*ioctl)(struct kvh_dev *dev, unsigned int cmd, void __user *argp);
+	void (*detach)(struct kvh_dev *dev);
+	int (*ready)(struct kvh_dev *dev);
+	int (*start)(struct kvh_vq *vq);
+	void (*stop)(struct kvh_vq *vq);
+	void (*serve)(struct kvh_vq *vq);
+	void (*reap)(struct kvh_vq *vq);
+	bool (*pending)(struct kvh_vq *vq);
+};
+
+/* A backend's node: register at module init, unregister at exit. */
+struct kvh_node;
+struct kvh_node *kvh_node_register(const struct kvh_backend *backend);
+void kvh_node_unregister(struct kvh_node *node);
+
+/* The device. */
+void kvh_dev_set_private(struct kvh_dev *dev, void *private);
+void *kvh_dev_private(const struct kvh_dev *dev);
+u64 kvh_dev_features(const struct kvh_dev *dev);
+void kvh_dev_hold(struct kvh_dev *dev);
+void kvh_dev_resume(struct kvh_dev *dev);
+void kvh_dev_stop_queues(struct kvh_dev *dev);
+
+/* The queue. */
+void kvh_vq_set_private(struct kvh_vq *vq, void *private);
+void *kvh_vq_private(const struct kvh_vq *vq);
+struct kvh_dev *kvh_vq_dev(const struct kvh_vq *vq);
+unsigned int kvh_vq_size(const struct kvh_vq *vq);
+bool kvh_vq_has_feature(const struct kvh_vq *vq, unsigned int bit);
+int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains);
+void kvh_vq_untake(struct kvh_vq *vq, const struct kvh_chain *chains, unsigned int n);
+const struct kvh_seg *kvh_vq_segs(const struct kvh_vq *vq, const struct kvh_chain *chain);
+void kvh_vq_complete(struct kvh_vq *vq, const struct kvh_chain *chain);
+void kvh_vq_malformed(struct kvh_vq *vq);
+void kvh_vq_wake(struct kvh_vq *vq);
+
+/* Guest memory, by guest address; bounds are those of the region table. */
+int kvh_vq_read(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n,
+		u64 off, void *dst, size_t len);
+int kvh_vq_write(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n,
+		 u64 off, const void *src, size_t len);
+
+/* Pages of a pin kept inside struct kvh_pin, without an allocation. */
+#define KVH_PIN_INLINE	4u
+
+/**
+ * struct kvh_pin - a byte range of a chain, pinned for the device to reach
+ * @bv:     the range in order, one entry a page at most
+ * @nr:     entries of @bv
+ * @bytes:  length of the range
+ * @write:  the device writes into it
+ * @segs:   while the dirty log is on: a copy of the segments to mark
+ * @nsegs:  entries of @segs
+ * @small:  where @bv points for short ranges
+ */
+struct kvh_pin {
+	struct bio_vec *bv;
+	unsigned int nr;
+	size_t bytes;
+	bool write;
+	struct kvh_seg *segs;
+	unsigned int nsegs;
+	struct bio_vec small[KVH_PIN_INLINE];
+};
+
+int kvh_pin_get(struct kvh_pin *pin, struct kvh_vq *vq, const struct kvh_seg *segs,
+		unsigned int n, u64 off, size_t len, bool write);
+void kvh_pin_put(struct kvh_pin *pin, struct kvh_vq *vq);
+
+#endif /* _KVHOST_H */

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * kvhost.h - what /dev/kvhost-blk and /dev/kvhost-net understand beyond
+ * <linux/vhost.h>.
+ *
+ * Every structure has fixed-width fields, no pointers and no hidden padding;
+ * reserved fields and unknown flag bits must be zero, or the call fails with
+ * EINVAL. Structures that start with @size grow at their end: a caller states
+ * the size it was built with, a longer structure from a newer caller is
+ * accepted as long as what this kernel does not know is zero (else E2BIG).
+ */
+#ifndef _UAPI_KVHOST_H
+#define _UAPI_KVHOST_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+#include <linux/vhost.h>
+
+#define KVHOST_IOCTL_TYPE	0xB7
+
+/* Most virtqueues a device node serves. */
+#define KVHOST_BLK_QUEUES_MAX	64
+
+/**
+ * KVHOST_SET_VRING_ENABLE - start (num = 1) or stop (num = 0) one queue
+ *
+ * Starting pins and maps the ring and begins to serve it; the device needs a
+ * backend and the queue its size and addresses. Stopping returns once every
+ * request taken from the queue is completed and published, and forgets that
+ * the queue was broken. Both are no-ops on a queue already in that state.
+ */
+#define KVHOST_SET_VRING_ENABLE	_IOW(KVHOST_IOCTL_TYPE, 0x01, struct vhost_vring_state)
+
+/* struct kvhost_vring_stats.state */
+#define KVHOST_VRING_STOPPED	0
+#define KVHOST_VRING_RUNNING	1
+#define KVHOST_VRING_BROKEN	2
+
+/* Upper bound of fault kinds; index with the values of enum kvh_ring_fault. */
+#define KVHOST_FAULTS_MAX	32
+
+/**
+ * struct kvhost_vring_stats - counters of one queue since it was created
+ * @index:            in: which queue
+ * @size:             in: sizeof(struct kvhost_vring_stats) of the caller
+ * @state:            KVHOST_VRING_*
+ * @in_flight:        chains taken and not completed
+ * @kicks:            doorbells received from the guest
+ * @polls:            times the worker looked at the ring without a doorbell
+ * @chains:           buffers taken from the ring
+ * @bytes_read:       bytes taken out of guest memory
+ * @bytes_written:    bytes put into guest memory
+ * @signals:          call eventfd signalled
+ * @signals_suppressed: completions published that the driver wanted silent
+ * @broken:           times the queue was marked broken
+ * @faults:           malformed rings and chains by kind
+ */
+struct kvhost_vring_stats {
+	__u32 index;
+	__u32 size;
+	__u32 state;
+	__u32 in_flight;
+	__u64 kicks;
+	__u64 polls;
+	__u64 chains;
+	__u64 bytes_read;
+	__u64 bytes_written;
+	__u64 signals;
+	__u64 signals_suppressed;
+	__u64 broken;
+	__u64 faults[KVHOST_FAULTS_MAX];
+};
+
+#define KVHOST_GET_VRING_STATS	_IOWR(KVHOST_IOCTL_TYPE, 0x02, struct kvhost_vring_stats)
+
+/* struct kvhost_blk_backend.flags */
+#define KVHOST_BLK_RDONLY	(1ULL << 0)	/* writes answer IOERR */
+#define KVHOST_BLK_WRITETHROUGH	(1ULL << 1)	/* a write is durable when used */
+
+#define KVHOST_BLK_SERIAL_BYTES	20
+
+/**
+ * struct kvhost_blk_backend - the disk behind a kvhost-blk device
+ * @size:     sizeof(struct kvhost_blk_backend) of the caller
+ * @fd:       block device or regular file, or -1 to detach and stop all queues
+ * @flags:    KVHOST_BLK_*
+ * @offset:   where the disk begins, in bytes; multiple of the block size
+ * @length:   length of the disk in bytes; 0: up to the end of @fd
+ * @serial:   what GET_ID answers, zero padded, not terminated when full
+ * @reserved: zero
+ *
+ * Set on a device with a backend, the old one is drained first and running
+ * queues go on with the new one.
+ */
+struct kvhost_blk_backend {
+	__u32 size;
+	__s32 fd;
+	__u64 flags;
+	__u64 offset;
+	__u64 length;
+	__u8 serial[KVHOST_BLK_SERIAL_BYTES];
+	__u8 reserved[4];
+};
+
+#define KVHOST_BLK_SET_BACKEND	_IOW(KVHOST_IOCTL_TYPE, 0x40, struct kvhost_blk_backend)
+
+/**
+ * struct kvhost_blk_config - what the backend offers, for a VMM's config space
+ * @size:               in: sizeof(struct kvhost_blk_config) of the caller
+ * @flags:              KVHOST_BLK_* in force
+ * @capacity:           in 512-byte sectors
+ * @logical_block_size: smallest unit of I/O in bytes
+ * @physical_block_size: unit of efficient I/O in bytes
+ * @seg_max:            most data segments of one request
+ * @reserved:           zero
+ */
+struct kvhost_blk_config {
+	__u32 size;
+	__u32 seg_max;
+	__u64 flags;
+	__u64 capacity;
+	__u32 logical_block_size;
+	__u32 physical_block_size;
+	__u64 reserved[4];
+};
+
+#define KVHOST_BLK_GET_CONFIG	_IOWR(KVHOST_IOCTL_TYPE, 0x41, struct kvhost_blk_config)
+
+#endif /* _UAPI_KVHOST_H */
