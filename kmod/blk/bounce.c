@@ -88,11 +88,9 @@ int blk_bounce_get(struct blk_req *req, const struct kvh_seg *segs, unsigned int
 	bool read = segs != kvh_vq_segs(req->bq->vq, &req->chain);
 	int ret = bounce_alloc(req);
 
-	if (!ret && read) {
-		ret = bounce_keep_segs(req, segs, n);
-	} else if (!ret) {
-		ret = bounce_copy(req, segs, n, off, false);
-	}
+	if (!ret)
+		ret = read ? bounce_keep_segs(req, segs, n) :
+			     bounce_copy(req, segs, n, off, false);
 	if (ret) {
 		bounce_free(req);
 		return ret;

@@ -184,7 +184,7 @@ struct kvh_kick {
  * @stats:     counters
  */
 struct kvh_vq {
-	struct mutex lock;
+	struct mutex lock;	/* the ring and all members below but as said above */
 	struct kvh_dev *dev;
 	unsigned int index;
 
@@ -243,7 +243,7 @@ struct kvh_vq {
  * @vqs:      the queues
  */
 struct kvh_dev {
-	struct mutex lock;
+	struct mutex lock;	/* one ioctl at a time */
 	const struct kvh_backend *backend;
 	void *private;
 	struct mm_struct *mm;

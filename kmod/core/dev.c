@@ -7,6 +7,7 @@
  * last close, wherever that happens.
  */
 #include <linux/fs.h>
+#include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -310,9 +311,12 @@ static int dev_open(struct inode *inode, struct file *file)
 	unsigned int i;
 	int ret = -ENOMEM;
 
+	/* An open device pins the core by its file operations, the backend so: */
+	if (!try_module_get(backend->owner))
+		return -ENODEV;
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
 	if (!dev)
-		return -ENOMEM;
+		goto err_module;
 	dev->vqs = kvcalloc(backend->nvqs, sizeof(*dev->vqs), GFP_KERNEL_ACCOUNT);
 	if (!dev->vqs)
 		goto err_free;
@@ -330,24 +334,29 @@ static int dev_open(struct inode *inode, struct file *file)
 err_free:
 	kvfree(dev->vqs);
 	kfree(dev);
+err_module:
+	module_put(backend->owner);
 	return ret;
 }
 
 static int dev_release(struct inode *inode, struct file *file)
 {
 	struct kvh_dev *dev = file->private_data;
+	const struct kvh_backend *backend = dev->backend;
 
 	mutex_lock(&dev->lock);
 	kvh_dev_reset(dev);
 	mutex_unlock(&dev->lock);
-	dev->backend->release(dev);
+	backend->release(dev);
 	kvfree(dev->vqs);
 	kfree(dev);
+	module_put(backend->owner);
 	return 0;
 }
 
-/** kvh_dev_fops - file operations of every node; node.c sets the owner */
+/** kvh_dev_fops - file operations of every node */
 const struct file_operations kvh_dev_fops = {
+	.owner = THIS_MODULE,
 	.open = dev_open,
 	.release = dev_release,
 	.unlocked_ioctl = kvh_dev_ioctl,

@@ -11,7 +11,6 @@
 
 struct kvh_node {
 	struct miscdevice misc;
-	struct file_operations fops;
 	const struct kvh_backend *backend;
 };
 
@@ -54,11 +53,8 @@ struct kvh_node *kvh_node_register(const struct kvh_backend *backend)
 	if (!node)
 		return ERR_PTR(-ENOMEM);
 	node->backend = backend;
-	/* An open file pins the backend's module, and through it the core. */
-	node->fops = kvh_dev_fops;
-	node->fops.owner = backend->owner;
 	node->misc.minor = MISC_DYNAMIC_MINOR;
-	node->misc.fops = &node->fops;
+	node->misc.fops = &kvh_dev_fops;
 	node->misc.name = kasprintf(GFP_KERNEL, "kvhost-%s", backend->name);
 	if (node->misc.name)
 		ret = misc_register(&node->misc);

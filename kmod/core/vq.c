@@ -14,7 +14,6 @@
 #include "core.h"
 
 
-
 #define DESC_ALIGN	16
 
 /**

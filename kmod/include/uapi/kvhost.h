@@ -12,6 +12,7 @@
 #ifndef _UAPI_KVHOST_H
 #define _UAPI_KVHOST_H
 
+#include <linux/const.h>
 #include <linux/ioctl.h>
 #include <linux/types.h>
 #include <linux/vhost.h>
@@ -74,8 +75,8 @@ struct kvhost_vring_stats {
 #define KVHOST_GET_VRING_STATS	_IOWR(KVHOST_IOCTL_TYPE, 0x02, struct kvhost_vring_stats)
 
 /* struct kvhost_blk_backend.flags */
-#define KVHOST_BLK_RDONLY	(1ULL << 0)	/* writes answer IOERR */
-#define KVHOST_BLK_WRITETHROUGH	(1ULL << 1)	/* a write is durable when used */
+#define KVHOST_BLK_RDONLY	_BITULL(0)	/* writes answer IOERR */
+#define KVHOST_BLK_WRITETHROUGH	_BITULL(1)	/* a write is durable when used */
 
 #define KVHOST_BLK_SERIAL_BYTES	20
 
