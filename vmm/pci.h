@@ -40,6 +40,8 @@ struct pci_ops {
  * struct pci_dev - one function; embed it in the device
  * @cfg:      configuration space as the guest reads it
  * @cfg_mask: bits of @cfg the guest may change
+ * @bar:      base address registers; a device may set @is64 (the next BAR is
+ *            then its upper half) or @is_io before pci_bar_add()
  * @msix:     MSI-X state, NULL without pci_msix_init()
  */
 struct pci_dev {
@@ -49,11 +51,13 @@ struct pci_dev {
 	unsigned int devfn;
 	uint8_t cfg[256];
 	uint8_t cfg_mask[256];
-	struct { uint64_t size; uint64_t addr; bool enabled; bool is64; } bar[PCI_BARS];
+	struct { uint64_t size; uint64_t addr; bool enabled; bool is64; bool is_io; } bar[PCI_BARS];
 	struct pci_msix *msix;
 };
 
 int pci_dev_add(struct pci_bus *bus, struct pci_dev *dev);
+/* Take it off again, doorbells and MSI-X included, so that @dev may be freed; the VM does not run. */
+void pci_dev_del(struct pci_dev *dev);
 int pci_bar_add(struct pci_dev *dev, int bar, uint64_t size);
 /* Append a capability of @len bytes (from @body, past the two header bytes); returns its offset. */
 int pci_cap_add(struct pci_dev *dev, uint8_t id, const void *body, unsigned int len);
