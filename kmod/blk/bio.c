@@ -51,10 +51,9 @@ static struct bio *bio_new(struct blk_req *req, unsigned int nr, blk_opf_t opf)
 
 static blk_opf_t rw_opf(const struct blk_req *req)
 {
-	if (req->type == VIRTIO_BLK_T_OUT)
-		return REQ_OP_WRITE | REQ_SYNC | REQ_IDLE |
-		       (req->disk->flags & KVHOST_BLK_WRITETHROUGH ? REQ_FUA : 0);
-	return REQ_OP_READ | REQ_SYNC;
+	if (req->type != VIRTIO_BLK_T_OUT)
+		return REQ_OP_READ | REQ_SYNC;
+	return REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (req->durable ? REQ_FUA : 0);
 }
 
 /**

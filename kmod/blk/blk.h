@@ -53,7 +53,7 @@ struct blk_disk {
  * @type:      VIRTIO_BLK_T_*
  * @sector:    first sector on the disk, checked to be within it
  * @len:       payload bytes
- * @status:    VIRTIO_BLK_S_*
+ * @durable:   a write has to be on the medium before it is used
  * @error:     first error of the disk, 0 or -errno; written by any context
  * @pending:   parts the disk has not finished
  * @pin:       the payload as pages
@@ -73,7 +73,7 @@ struct blk_req {
 	u32 type;
 	u64 sector;
 	u32 len;
-	u8 status;
+	bool durable;
 	int error;
 	atomic_t pending;
 	struct kvh_pin pin;

@@ -53,7 +53,7 @@ static void iocb_prepare(struct blk_req *req)
 		.ki_flags = iocb_flags(file),
 		.ki_ioprio = get_current_ioprio(),
 	};
-	if (is_write(req) && (req->disk->flags & KVHOST_BLK_WRITETHROUGH))
+	if (req->durable)
 		req->iocb.ki_flags |= IOCB_DSYNC;
 }
 

@@ -141,6 +141,16 @@ static int req_map(struct blk_req *req, bool write)
 	return blk_bounce_get(req, segs, n, off);
 }
 
+/*
+ * Is a completed write to survive a power cut? So it is in write-through mode,
+ * and for a driver that cannot ask for a flush later (5.2.6.2).
+ */
+static bool req_durable(const struct blk_req *req)
+{
+	return (req->disk->flags & KVHOST_BLK_WRITETHROUGH) ||
+	       !kvh_vq_has_feature(req->bq->vq, VIRTIO_BLK_F_FLUSH);
+}
+
 static int start_rw(struct blk_req *req, bool write)
 {
 	const struct blk_disk *disk = req->disk;
@@ -152,6 +162,7 @@ static int start_rw(struct blk_req *req, bool write)
 		return -EINVAL;
 	if (write && (disk->flags & KVHOST_BLK_RDONLY))
 		return -EROFS;
+	req->durable = write && req_durable(req);
 	ret = req_map(req, !write);
 	if (ret)
 		return ret;
@@ -225,6 +236,7 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 	req->error = 0;
 	req->has_pin = false;
 	req->bounced = false;
+	req->durable = false;
 	atomic_set(&req->pending, 1);
 	if (!req_parse(req)) {
 		req->status_at.len = 0;

@@ -157,6 +157,7 @@ struct kvh_kick {
  * @features:  acknowledged feature bits, a copy of the device's
  * @size:      VHOST_SET_VRING_NUM, 0 before
  * @base:      ring position while stopped, as VHOST_SET_VRING_BASE encodes it
+ * @base_set:  @base is valid; a ring is fresh otherwise
  * @addr:      VHOST_SET_VRING_ADDR
  * @addr_set:  @addr is valid
  * @busyloop:  microseconds the worker may spin for new work
@@ -194,6 +195,7 @@ struct kvh_vq {
 	u64 features;
 	u32 size;
 	u32 base;
+	bool base_set;
 	struct vhost_vring_addr addr;
 	bool addr_set;
 	u32 busyloop;

@@ -177,6 +177,7 @@ static long vq_set_base(struct kvh_vq *vq, void __user *argp)
 	if (!(vq->features & BIT_ULL(VIRTIO_F_RING_PACKED)) && s.num > 0xffff)
 		return -EINVAL;
 	vq->base = s.num;
+	vq->base_set = true;
 	return 0;
 }
 

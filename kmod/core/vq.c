@@ -53,6 +53,7 @@ void kvh_vq_reset(struct kvh_vq *vq)
 	vq->features = 0;
 	vq->size = 0;
 	vq->base = 0;
+	vq->base_set = false;
 	vq->addr_set = false;
 	memset(&vq->addr, 0, sizeof(vq->addr));
 	vq->busyloop = 0;
@@ -146,7 +147,7 @@ static int vq_ring_init(struct kvh_vq *vq)
 	};
 	int ret = kvh_ring_init(&vq->ring, &cfg);
 
-	return ret ? ret : kvh_ring_set_base(&vq->ring, vq->base);
+	return ret || !vq->base_set ? ret : kvh_ring_set_base(&vq->ring, vq->base);
 }
 
 static void vq_free_scratch(struct kvh_vq *vq)
@@ -257,6 +258,7 @@ void kvh_vq_stop(struct kvh_vq *vq)
 	vq_quiesce(vq);
 	mutex_lock(&vq->lock);
 	vq->base = kvh_ring_base(&vq->ring);
+	vq->base_set = true;
 	WRITE_ONCE(vq->state, KVH_VQ_STOPPED);
 	vq->hold = false;
 	vq->dev->backend->stop(vq);
