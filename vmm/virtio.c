@@ -232,8 +232,7 @@ void virtio_reset(struct virtio_dev *vdev)
 	unsigned int i;
 
 	stop_queues(vdev);
-	if (vdev->started)
-		vdev->ops->stop(vdev);
+	vdev->ops->reset(vdev);
 	vdev->started = false;
 	for (i = 0; i < vdev->nqueues; i++) {
 		queue_defaults(&vdev->queues[i]);
@@ -293,6 +292,8 @@ void virtio_set_status(struct virtio_dev *vdev, uint8_t val)
 	if (old & STATUS_DEAD)
 		return;
 	vdev->status = status_steps(vdev, val);
+	if (vdev->status & ~old & VIRTIO_CONFIG_S_FEATURES_OK)
+		vdev->ops->features_ok(vdev);
 	if (vdev->status & ~old & VIRTIO_CONFIG_S_DRIVER_OK)
 		start_device(vdev);
 }

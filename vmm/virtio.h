@@ -47,8 +47,9 @@ struct virtio_queue {
 
 /**
  * struct virtio_ops - what a device type implements
+ * @features_ok:  the driver's features were accepted
  * @start:        DRIVER_OK was written; comes before the first @queue_start
- * @stop:         the device is being reset; comes after the last @queue_stop
+ * @reset:        the device is being reset; comes after the last @queue_stop
  * @queue_start:  serve a queue from now on
  * @queue_stop:   stop serving it; on return nothing of the queue is in flight
  * @config_write: the driver stored @len bytes at @off, which lie within the
@@ -58,8 +59,9 @@ struct virtio_queue {
  * return 0 or -errno, which the driver sees as DEVICE_NEEDS_RESET.
  */
 struct virtio_ops {
+	void (*features_ok)(struct virtio_dev *vdev);
 	int (*start)(struct virtio_dev *vdev);
-	void (*stop)(struct virtio_dev *vdev);
+	void (*reset)(struct virtio_dev *vdev);
 	int (*queue_start)(struct virtio_dev *vdev, struct virtio_queue *vq);
 	void (*queue_stop)(struct virtio_dev *vdev, struct virtio_queue *vq);
 	void (*config_write)(struct virtio_dev *vdev, size_t off,

@@ -259,7 +259,8 @@ static int add_doorbells(struct virtio_pci *p)
  * @vdev:       the device, after virtio_init()
  * @class_code: PCI class, subclass and programming interface, 24 bits
  *
- * Context: main thread, before the VM runs.
+ * Context: main thread, before the VM runs. On failure as well, the caller
+ * ends with virtio_pci_destroy().
  * Return: 0, -ENOMEM, -ENOSPC when the bus or a capability list is full, or
  * -errno of eventfd() or KVM.
  */
@@ -277,8 +278,10 @@ int virtio_pci_create(struct virtio_pci *p, struct vm *vm,
 	fill_header(p, class_code);
 
 	ret = pci_dev_add(vm_pci(vm), &p->dev);
-	if (ret)
+	if (ret) {
+		p->vdev = NULL;
 		return ret;
+	}
 	ret = pci_bar_add(&p->dev, BAR_VIRTIO, BAR_BYTES);
 	if (ret)
 		return ret;
@@ -289,27 +292,19 @@ int virtio_pci_create(struct virtio_pci *p, struct vm *vm,
 	if (ret)
 		return ret;
 	ret = virtio_pci_irq_create(p);
-	if (ret)
-		return ret;
-	ret = add_doorbells(p);
-	if (ret)
-		virtio_pci_irq_destroy(p);
-	return ret;
+	return ret ? ret : add_doorbells(p);
 }
 
 /**
- * virtio_pci_destroy() - undo virtio_pci_create()
- * @p: the function; the bus itself goes with the VM
+ * virtio_pci_destroy() - undo virtio_pci_create(), or what it got done
+ * @p: the function, no vCPU running any more
  *
  * Context: main thread, when the VM no longer runs.
  */
 void virtio_pci_destroy(struct virtio_pci *p)
 {
-	unsigned int i;
-
-	for (i = 0; i < p->vdev->nqueues; i++)
-		pci_ioeventfd_del(&p->dev, BAR_VIRTIO,
-				  OFF_NOTIFY + i * NOTIFY_STRIDE, 0, false, 0,
-				  p->vdev->queues[i].kick_fd);
+	if (!p->vdev)
+		return;
 	virtio_pci_irq_destroy(p);
+	pci_dev_del(&p->dev);
 }

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * blk_request.c - one virtio-blk request of the userspace backend.
+ *
+ * The header is copied out of guest RAM once, and only the copy is checked and
+ * used. Header, data and status may be cut into segments in any way. A chain
+ * whose header or status byte is missing or not in guest RAM is malformed, as
+ * there is nowhere to report to; everything else gets a status.
+ *
+ * The used length never exceeds what was written from the first writable byte
+ * on: where data ends early, the status byte behind the gap does not count.
+ *
+ * Called by the I/O thread of blk_user.c.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_blk.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blk_request.h"
+#include "disk.h"
+#include "memory.h"
+
+#define HEADER_BYTES	sizeof(struct virtio_blk_outhdr)
+#define RETRIES_MAX	16
+
+/* Most data of one request; what kvhost_blk takes, too. */
+#define DATA_MAX	(16u << 20)
+
+/* Collects bytes [@skip, @skip + @len) of @n segments into req->iov. */
+static int collect(struct blk_request *req, const struct guest_memory *mem,
+		   const struct kvh_seg *segs, unsigned int n, size_t skip,
+		   size_t len)
+{
+	req->iov_at = 0;
+	req->iov_nr = 0;
+	req->bits = 0;
+	if (n > req->iov_room) {
+		free(req->iov);
+		req->iov_room = 0;
+		req->iov = calloc(n, sizeof(*req->iov));
+		if (!req->iov)
+			return -ENOMEM;
+		req->iov_room = n;
+	}
+	for (; len; segs++) {
+		size_t part = segs->len;
+		uint8_t *p;
+
+		if (skip >= part) {
+			skip -= part;
+			continue;
+		}
+		part -= skip;
+		if (part > len)
+			part = len;
+		p = memory_at(mem, segs->addr + skip, part);
+		if (!p)
+			return -EFAULT;
+		req->iov[req->iov_nr++] = (struct iovec) {
+			.iov_base = p,
+			.iov_len = part,
+		};
+		req->bits |= (uintptr_t)p | part;
+		skip = 0;
+		len -= part;
+	}
+	return 0;
+}
+
+/* Moves @len bytes between the rest of the data and @buf. */
+static void copy(struct blk_request *req, void *buf, size_t len, bool to_guest)
+{
+	unsigned int i;
+
+	for (i = req->iov_at; len; i++) {
+		size_t part = req->iov[i].iov_len;
+
+		if (part > len)
+			part = len;
+		if (to_guest)
+			memcpy(req->iov[i].iov_base, buf, part);
+		else
+			memcpy(buf, req->iov[i].iov_base, part);
+		buf = (char *)buf + part;
+		len -= part;
+	}
+}
+
+static void advance(struct blk_request *req, size_t len)
+{
+	req->left -= len;
+	req->pos += len;
+	while (len) {
+		struct iovec *v = &req->iov[req->iov_at];
+
+		if (len < v->iov_len) {
+			v->iov_base = (char *)v->iov_base + len;
+			v->iov_len -= len;
+			return;
+		}
+		len -= v->iov_len;
+		req->iov_at++;
+		req->iov_nr--;
+	}
+}
+
+static int read_header(struct blk_request *req, const struct guest_memory *mem,
+		       const struct kvh_seg *segs,
+		       struct virtio_blk_outhdr *hdr)
+{
+	const struct kvh_chain *c = &req->chain;
+	const void *p;
+	int ret;
+
+	if (segs[0].len >= HEADER_BYTES) {
+		p = memory_at(mem, segs[0].addr, HEADER_BYTES);
+		if (!p)
+			return -EFAULT;
+		memcpy(hdr, p, HEADER_BYTES);
+		return 0;
+	}
+	ret = collect(req, mem, segs, c->n_read, 0, HEADER_BYTES);
+	if (!ret)
+		copy(req, hdr, HEADER_BYTES, false);
+	return ret;
+}
+
+static void settle(struct blk_request *req, uint8_t status)
+{
+	req->op = BLK_DONE;
+	req->status = status;
+}
+
+/* A transfer of @bytes bytes from sector @sector on; overflow-safe. */
+static bool range_ok(const struct disk *disk, uint64_t sector, size_t bytes)
+{
+	uint64_t sectors = disk->bytes / DISK_SECTOR;
+
+	if (!bytes || bytes % disk->logical)
+		return false;
+	if (sector >= sectors || bytes / DISK_SECTOR > sectors - sector)
+		return false;
+	return !(sector * DISK_SECTOR % disk->logical);
+}
+
+static int parse_transfer(struct blk_request *req,
+			  const struct blk_parse *parse,
+			  const struct kvh_seg *segs, uint64_t sector,
+			  enum blk_op op)
+{
+	const struct kvh_chain *c = &req->chain;
+	size_t readable = c->read_len - HEADER_BYTES;
+	size_t writable = c->write_len - 1;
+	bool in = op == BLK_READ;
+
+	/* Data that points the wrong way is not touched. */
+	if (in ? readable : writable)
+		return -EINVAL;
+	req->bytes = in ? writable : readable;
+	if (req->bytes > DATA_MAX ||
+	    !range_ok(parse->disk, sector, req->bytes))
+		return -EINVAL;
+	if (!in && parse->disk->readonly)
+		return -EROFS;
+	req->op = op;
+	req->left = req->bytes;
+	req->pos = parse->disk->offset + sector * DISK_SECTOR;
+	if (in)
+		return collect(req, parse->mem, segs + c->n_read, c->n_write,
+			       0, req->bytes);
+	return collect(req, parse->mem, segs, c->n_read, HEADER_BYTES,
+		       req->bytes);
+}
+
+static int parse_get_id(struct blk_request *req, const struct blk_parse *parse,
+			const struct kvh_seg *segs)
+{
+	const struct kvh_chain *c = &req->chain;
+	size_t len = c->write_len - 1;
+	uint8_t id[sizeof(parse->serial)];
+	int ret;
+
+	if (c->read_len > HEADER_BYTES)
+		return -EINVAL;
+	if (len > sizeof(id))
+		len = sizeof(id);
+	memcpy(id, parse->serial, sizeof(id));
+	ret = collect(req, parse->mem, segs + c->n_read, c->n_write, 0, len);
+	if (ret)
+		return ret;
+	copy(req, id, len, true);
+	req->filled = len;
+	return 0;
+}
+
+static int parse_flush(struct blk_request *req)
+{
+	const struct kvh_chain *c = &req->chain;
+
+	if (c->read_len > HEADER_BYTES || c->write_len > 1)
+		return -EINVAL;
+	req->op = BLK_FLUSH;
+	return 0;
+}
+
+static int parse_type(struct blk_request *req, const struct blk_parse *parse,
+		      const struct kvh_seg *segs,
+		      const struct virtio_blk_outhdr *hdr)
+{
+	uint64_t sector = le64toh(hdr->sector);
+
+	switch (le32toh(hdr->type)) {
+	case VIRTIO_BLK_T_IN:
+		return parse_transfer(req, parse, segs, sector, BLK_READ);
+	case VIRTIO_BLK_T_OUT:
+		return parse_transfer(req, parse, segs, sector, BLK_WRITE);
+	case VIRTIO_BLK_T_FLUSH:
+		return parse_flush(req);
+	case VIRTIO_BLK_T_GET_ID:
+		return parse_get_id(req, parse, segs);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/**
+ * blk_request_parse() - find out what a chain asks for
+ * @req:   @req->chain filled in
+ * @parse: what to check against
+ * @segs:  the chain's segments, readable ones first
+ *
+ * Return: 0, then @req->op says what is left to do; -EPROTO for a malformed
+ * chain.
+ */
+int blk_request_parse(struct blk_request *req, const struct blk_parse *parse,
+		      const struct kvh_seg *segs)
+{
+	const struct kvh_chain *c = &req->chain;
+	struct virtio_blk_outhdr hdr;
+	const struct kvh_seg *last;
+	int ret;
+
+	settle(req, VIRTIO_BLK_S_OK);
+	req->retries = 0;
+	req->filled = 0;
+	req->left = 0;
+	req->bytes = 0;
+	if (c->read_len < HEADER_BYTES || !c->write_len)
+		return -EPROTO;
+	last = &segs[c->n_read + c->n_write - 1];
+	req->status_p = memory_at(parse->mem, last->addr + last->len - 1, 1);
+	if (!req->status_p || read_header(req, parse->mem, segs, &hdr))
+		return -EPROTO;
+
+	ret = parse_type(req, parse, segs, &hdr);
+	if (ret == -EOPNOTSUPP)
+		settle(req, VIRTIO_BLK_S_UNSUPP);
+	else if (ret)
+		settle(req, VIRTIO_BLK_S_IOERR);
+	return 0;
+}
+
+/**
+ * blk_request_unaligned() - can the file not take the data as it lies?
+ * @req:  a BLK_READ or BLK_WRITE
+ * @disk: the disk
+ *
+ * Return: true if it takes a bounce buffer.
+ */
+bool blk_request_unaligned(const struct blk_request *req,
+			   const struct disk *disk)
+{
+	return disk->direct && (req->bits & (disk->align - 1));
+}
+
+/**
+ * blk_request_bounce() - prepare the next piece of I/O through @req->bounce
+ * @req: a BLK_READ or BLK_WRITE
+ */
+void blk_request_bounce(struct blk_request *req)
+{
+	req->bounce_len = req->left;
+	if (req->bounce_len > BLK_BOUNCE_BYTES)
+		req->bounce_len = BLK_BOUNCE_BYTES;
+	if (req->op == BLK_WRITE)
+		copy(req, req->bounce, req->bounce_len, false);
+}
+
+/**
+ * blk_request_done() - a piece of I/O came to its end
+ * @req: the request; @req->op becomes BLK_DONE unless there is more to do
+ * @res: bytes transferred, or -errno
+ */
+void blk_request_done(struct blk_request *req, int res)
+{
+	if (res == -EINTR || res == -EAGAIN) {
+		if (++req->retries > RETRIES_MAX)
+			settle(req, VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	if (res < 0) {
+		settle(req, VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	if (req->op == BLK_FLUSH) {
+		req->op = BLK_DONE;
+		return;
+	}
+	/* Nothing at all: the file became shorter than the disk. */
+	if (!res) {
+		settle(req, VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	if (req->op == BLK_READ) {
+		if (req->bounce)
+			copy(req, req->bounce, res, true);
+		req->filled += res;
+	}
+	advance(req, res);
+	if (!req->left)
+		req->op = BLK_DONE;
+}
+
+/**
+ * blk_request_finish() - tell the guest how it went
+ * @req: its @op is BLK_DONE; @req->chain.written is set
+ */
+void blk_request_finish(struct blk_request *req)
+{
+	__atomic_store_n(req->status_p, req->status, __ATOMIC_RELAXED);
+	req->chain.written = req->filled;
+	if (req->filled == req->chain.write_len - 1)
+		req->chain.written = req->chain.write_len;
+}
+
+/**
+ * blk_request_free() - free what a request keeps
+ * @req: request without @bounce
+ */
+void blk_request_free(struct blk_request *req)
+{
+	free(req->iov);
+	req->iov = NULL;
+	req->iov_room = 0;
+}

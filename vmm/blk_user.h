@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * blk_user.h - what the files of the userspace backend share.
+ */
+#ifndef KVHOST_BLK_USER_H
+#define KVHOST_BLK_USER_H
+
+#include <liburing.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "blk_backend.h"
+#include "blk_request.h"
+#include "ring.h"
+
+/* Chains taken at a time, and chains a queue may start before the next one. */
+#define USER_BATCH	64u
+#define USER_TURN	256u
+
+/* A chain always fits, and a batch of usual ones does. */
+#define USER_SEGS	(2 * KVH_CHAIN_SEGS_MAX)
+
+/* Requests of one queue in flight; the driver waits beyond. */
+#define USER_REQUESTS_MAX	4096u
+
+/* Bounce buffers of one disk; requests wait beyond. */
+#define USER_BOUNCE_MAX	(16u << 20)
+
+/* Place of the disk in the ring's registered files. */
+#define USER_FILE_DISK	0
+
+/* Low bits of a completion's user data; the rest is a pointer. */
+#define USER_TAG_REQUEST	0u
+#define USER_TAG_KICK		1u
+#define USER_TAG_CONTROL	2u
+#define USER_TAG_MASK		3u
+
+struct blk_user;
+
+/**
+ * struct user_queue - one virtqueue
+ * @user:     its disk
+ * @stats:    counters; written by the I/O thread, read by any
+ * @kick_fd:  doorbell; this group is written while the queue is stopped
+ * @call_fd:  interrupt
+ * @ring:     the virtqueue
+ * @requests: all requests
+ * @table:    scratch for indirect tables
+ * @order:    re-sequencing table, or NULL
+ * @free:     unused requests; from here on the I/O thread's own
+ * @nr_free:  how many
+ * @kicks:    what the read of @kick_fd returns
+ * @armed:    that read is under way
+ * @running:  take new chains
+ * @broken:   malformed, takes nothing until it is started again
+ * @work:     look at the ring without waiting for a doorbell
+ * @stalled:  chains wait for a request or a bounce buffer
+ * @unpublished: chains completed since the last publish
+ */
+struct user_queue {
+	struct blk_user *user;
+	struct kvhost_vring_stats stats;
+
+	int kick_fd;
+	int call_fd;
+	struct kvh_ring ring;
+	struct blk_request *requests;
+	void *table;
+	struct kvh_order *order;
+
+	struct blk_request *free;
+	unsigned int nr_free;
+	uint64_t kicks;
+	bool armed;
+	bool running;
+	bool broken;
+	bool work;
+	bool stalled;
+	unsigned int unpublished;
+};
+
+/** enum user_command - what a vCPU thread asks of the I/O thread */
+enum user_command {
+	/** @USER_NONE: nothing, or the last command is done */
+	USER_NONE,
+	/** @USER_CREATE: create the io_uring; what the thread begins with */
+	USER_CREATE,
+	/** @USER_START: serve @command_queue */
+	USER_START,
+	/** @USER_STOP: stop serving it and wait for its requests */
+	USER_STOP,
+	/** @USER_QUIT: end the thread; no queue runs */
+	USER_QUIT,
+};
+
+/**
+ * struct blk_user - one disk and its I/O thread
+ * @base:     as dev_blk.c sees it; this group is constant while the thread runs
+ * @setup:    what it was created from
+ * @parse:    what requests are checked against
+ * @env:      seam of the ring code
+ * @thread:   the I/O thread
+ * @started:  @thread exists
+ * @control_fd: eventfd that a command is announced by
+ * @nqueues:  entries of @queues
+ * @features: what was negotiated, once it was
+ * @writeback: a write need not be durable when it completes; any thread
+ * @lock:     protects the command
+ * @done:     signalled when it was carried out
+ * @command:  the command under way; one at a time
+ * @command_queue: what it is about
+ * @error:    how @USER_CREATE ended
+ * @uring:    from here on the I/O thread's own
+ * @control:  what the read of @control_fd returns
+ * @bounced:  bytes of bounce buffers
+ * @quit:     the thread is to end
+ * @chains:   the batch being started
+ * @segs:     its segments
+ * @queues:   the queues
+ */
+struct blk_user {
+	struct blk_backend base;
+	const struct blk_setup *setup;
+	struct blk_parse parse;
+	struct kvh_env env;
+	pthread_t thread;
+	bool started;
+	int control_fd;
+	unsigned int nqueues;
+	uint64_t features;
+	bool writeback;
+
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	enum user_command command;
+	struct user_queue *command_queue;
+	int error;
+
+	struct io_uring uring;
+	uint64_t control;
+	size_t bounced;
+	bool quit;
+	struct kvh_chain chains[USER_BATCH];
+	struct kvh_seg segs[USER_SEGS];
+	struct user_queue queues[];
+};
+
+/* blk_user_queue.c */
+int user_queue_prepare(struct user_queue *q, uint64_t features,
+		       const struct virtio_queue *vq);
+void user_queue_release(struct user_queue *q);
+void user_queue_start(struct user_queue *q);
+void user_queue_serve(struct user_queue *q);
+void user_queue_flush(struct user_queue *q);
+void user_queue_kicked(struct user_queue *q, int res);
+void user_queue_completed(struct blk_request *req, int res);
+bool user_queue_wants_turn(struct user_queue *q);
+
+/* blk_user.c */
+struct io_uring_sqe *blk_user_sqe(struct blk_user *u, void *ptr,
+				  unsigned int tag);
+
+#endif

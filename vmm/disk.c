@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * disk.c - the file or block device behind a disk, opened and checked.
+ *
+ * What cannot work is refused here with a line that says how to mend it, so
+ * that a backend can count on a readable (and, unless read-only, writable)
+ * range of whole blocks. Called on the main thread before the sandbox.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "disk.h"
+#include "options.h"
+#include "util.h"
+
+#define BLOCK_MAX	65536u
+
+static int open_failed(const struct disk *disk, int err)
+{
+	const char *hint = "";
+
+	switch (err) {
+	case ENOENT:
+		hint = "; create an image with `truncate -s 1G FILE`";
+		break;
+	case EACCES:
+	case EROFS:
+	case EPERM:
+		if (!disk->readonly)
+			hint = "; make it writable, or add readonly=on";
+		break;
+	}
+	log_error("--disk path: cannot open '%s': %s%s", disk->path,
+		  strerror(err), hint);
+	return -err;
+}
+
+static int check_kind(struct disk *disk, struct stat *st)
+{
+	const char *kind = "something else";
+
+	if (stat(disk->path, st))
+		return open_failed(disk, errno);
+	if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
+		return 0;
+	if (S_ISDIR(st->st_mode))
+		kind = "a directory";
+	else if (S_ISCHR(st->st_mode))
+		kind = "a character device";
+	log_error("--disk path: '%s' is %s; name a block device or a raw image file",
+		  disk->path, kind);
+	return -EINVAL;
+}
+
+/* Not every file system that opens a file with O_DIRECT serves one sector. */
+static bool direct_works(int fd, uint32_t align)
+{
+	void *buf;
+	bool ok;
+
+	if (posix_memalign(&buf, align, align))
+		return false;
+	ok = pread(fd, buf, align, align) >= 0 || errno != EINVAL;
+	free(buf);
+	return ok;
+}
+
+static int open_file(struct disk *disk, bool direct)
+{
+	int flags = O_CLOEXEC | (disk->readonly ? O_RDONLY : O_RDWR);
+
+	if (direct) {
+		disk->fd = open(disk->path, flags | O_DIRECT);
+		if (disk->fd >= 0)
+			return 0;
+		if (errno != EINVAL)
+			return open_failed(disk, errno);
+	}
+	disk->fd = open(disk->path, flags);
+	return disk->fd < 0 ? open_failed(disk, errno) : 0;
+}
+
+static int probe_block(struct disk *disk, uint64_t *size)
+{
+	unsigned int physical;
+	int logical;
+
+	if (ioctl(disk->fd, BLKGETSIZE64, size) ||
+	    ioctl(disk->fd, BLKSSZGET, &logical) ||
+	    ioctl(disk->fd, BLKPBSZGET, &physical)) {
+		int err = errno;
+
+		log_error("--disk path: '%s' does not tell its size: %s",
+			  disk->path, strerror(err));
+		return -err;
+	}
+	disk->logical = logical;
+	disk->physical = physical;
+	return 0;
+}
+
+static void probe_file(struct disk *disk, const struct stat *st, uint64_t *size)
+{
+	uint32_t block = st->st_blksize;
+
+	*size = st->st_size;
+	disk->logical = DISK_SECTOR;
+	disk->physical = DISK_SECTOR;
+	if (block > DISK_SECTOR && block <= BLOCK_MAX && !(block & (block - 1)))
+		disk->physical = block;
+}
+
+static int settle_direct(struct disk *disk, bool wanted)
+{
+	int flags = fcntl(disk->fd, F_GETFL);
+
+	disk->align = disk->logical;
+	disk->direct = flags >= 0 && (flags & O_DIRECT);
+	if (disk->direct && !direct_works(disk->fd, disk->align)) {
+		if (fcntl(disk->fd, F_SETFL, flags & ~O_DIRECT))
+			return open_failed(disk, errno);
+		disk->direct = false;
+	}
+	if (wanted && !disk->direct)
+		log_warn("--disk direct: '%s' cannot bypass the page cache in units of %u bytes; going through it, as direct=off does",
+			 disk->path, disk->align);
+	return 0;
+}
+
+static int check_range(struct disk *disk, const struct disk_options *opt,
+		       uint64_t size)
+{
+	uint32_t unit = disk->logical;
+
+	if (opt->offset % unit || opt->length % unit) {
+		log_error("--disk %s: %" PRIu64 " is not a multiple of the block size of '%s', %u bytes",
+			  opt->offset % unit ? "offset" : "length",
+			  opt->offset % unit ? opt->offset : opt->length,
+			  disk->path, unit);
+		return -EINVAL;
+	}
+	if (opt->offset >= size || opt->length > size - opt->offset) {
+		log_error("--disk path: '%s' has %" PRIu64 " bytes, too few for a disk at offset %" PRIu64 " of %" PRIu64 " bytes",
+			  disk->path, size, opt->offset,
+			  opt->length ? opt->length : unit);
+		return -EINVAL;
+	}
+	disk->offset = opt->offset;
+	disk->bytes = opt->length ? opt->length : size - opt->offset;
+	if (disk->bytes % unit) {
+		log_error("--disk path: the size of '%s', %" PRIu64 " bytes, is not a multiple of %u; `truncate -s %%%u FILE` rounds it up",
+			  disk->path, size, unit, unit);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/**
+ * disk_open() - open what --disk names
+ * @disk: filled in
+ * @opt:  the option
+ *
+ * Return: 0, -EINVAL for what cannot be a disk, or -errno of open().
+ */
+int disk_open(struct disk *disk, const struct disk_options *opt)
+{
+	struct stat st;
+	uint64_t size;
+	int ret;
+
+	disk->fd = -1;
+	disk->path = opt->path;
+	disk->readonly = opt->readonly;
+	ret = check_kind(disk, &st);
+	if (!ret)
+		ret = open_file(disk, opt->direct);
+	if (ret)
+		return ret;
+	if (S_ISBLK(st.st_mode))
+		ret = probe_block(disk, &size);
+	else
+		probe_file(disk, &st, &size);
+	if (!ret)
+		ret = settle_direct(disk, opt->direct);
+	if (!ret)
+		ret = check_range(disk, opt, size);
+	if (ret)
+		disk_close(disk);
+	return ret;
+}
+
+/**
+ * disk_close() - close it
+ * @disk: from disk_open(), or one it failed on
+ */
+void disk_close(struct disk *disk)
+{
+	if (disk->fd >= 0)
+		close(disk->fd);
+	disk->fd = -1;
+}
