@@ -3,11 +3,15 @@
  * virtio_pci.c - a virtio device as a PCI function, modern interface only.
  *
  * One memory BAR holds the common, ISR, device and notification structures, a
- * page each; another one MSI-X. A doorbell is an ioeventfd straight into the
- * queue's kick eventfd, so a store that gets as far as bar_write() is one that
- * KVM did not match. Each queue has an address of its own and KVM is told to
- * look at neither width nor value: that is the fastest path it has, and the
- * value a guest writes can then select nothing (HD-039).
+ * page each; another one MSI-X; an I/O BAR holds the doorbells once more. They
+ * are offered in that way because KVM need not decode an instruction to see
+ * which port was written; the memory BAR is for guests without port I/O.
+ *
+ * A doorbell is an ioeventfd straight into the queue's kick eventfd, so a store
+ * that gets as far as bar_write() is one that KVM did not match. Each queue has
+ * an address of its own and KVM is told to look at neither width nor value: that
+ * is the fastest path it has, and the value a guest writes can then select
+ * nothing (HD-039).
  *
  * Everything but creation runs with vm_lock() held.
  */
@@ -29,6 +33,7 @@
 
 #define BAR_VIRTIO		0
 #define BAR_MSIX		2
+#define BAR_PORTS		4
 
 /* Layout of BAR_VIRTIO; the notification structure is last. */
 #define STRUCT_BYTES		0x1000
@@ -82,6 +87,8 @@ static void bar_write(struct pci_dev *dev, int bar, uint64_t off,
 {
 	struct virtio_pci *p = to_virtio_pci(dev);
 
+	if (bar == BAR_PORTS)
+		doorbell(p, off);
 	if (bar != BAR_VIRTIO)
 		return;
 	switch (off & ~(STRUCT_BYTES - 1ULL)) {
@@ -181,7 +188,7 @@ static void fill_header(struct virtio_pci *p, uint32_t class_code)
 	cfg[PCI_INTERRUPT_PIN] = 1;
 }
 
-static int add_cap(struct virtio_pci *p, uint8_t type, uint32_t off,
+static int add_cap(struct virtio_pci *p, uint8_t type, int bar, uint32_t off,
 		   uint32_t len, uint32_t extra, unsigned int extra_len)
 {
 	struct {
@@ -190,7 +197,7 @@ static int add_cap(struct virtio_pci *p, uint8_t type, uint32_t off,
 	} c = {
 		.cap.cap_len = sizeof(c.cap) + extra_len,
 		.cap.cfg_type = type,
-		.cap.bar = BAR_VIRTIO,
+		.cap.bar = bar,
 		.cap.offset = htole32(off),
 		.cap.length = htole32(len),
 		.extra = htole32(extra),
@@ -204,25 +211,27 @@ static int add_cap(struct virtio_pci *p, uint8_t type, uint32_t off,
 static int add_caps(struct virtio_pci *p)
 {
 	struct virtio_dev *vdev = p->vdev;
+	uint32_t doorbells = vdev->nqueues * NOTIFY_STRIDE;
 	uint8_t *mask;
 	int ret;
 
-	ret = add_cap(p, VIRTIO_PCI_CAP_COMMON_CFG, OFF_COMMON,
+	ret = add_cap(p, VIRTIO_PCI_CAP_COMMON_CFG, BAR_VIRTIO, OFF_COMMON,
 		      VIRTIO_PCI_COMMON_BYTES, 0, 0);
-	if (ret < 0)
-		return ret;
-	ret = add_cap(p, VIRTIO_PCI_CAP_NOTIFY_CFG, OFF_NOTIFY,
-		      vdev->nqueues * NOTIFY_STRIDE, NOTIFY_STRIDE, 4);
-	if (ret < 0)
-		return ret;
-	ret = add_cap(p, VIRTIO_PCI_CAP_ISR_CFG, OFF_ISR, 1, 0, 0);
-	if (ret < 0)
-		return ret;
-	ret = add_cap(p, VIRTIO_PCI_CAP_DEVICE_CFG, OFF_DEVICE,
-		      vdev->config_len, 0, 0);
-	if (ret < 0)
-		return ret;
-	ret = add_cap(p, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 0, 4);
+	/* The better of two of a kind comes first (4.1.4.2). */
+	if (ret >= 0)
+		ret = add_cap(p, VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_PORTS, 0,
+			      doorbells, NOTIFY_STRIDE, 4);
+	if (ret >= 0)
+		ret = add_cap(p, VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_VIRTIO,
+			      OFF_NOTIFY, doorbells, NOTIFY_STRIDE, 4);
+	if (ret >= 0)
+		ret = add_cap(p, VIRTIO_PCI_CAP_ISR_CFG, BAR_VIRTIO, OFF_ISR,
+			      1, 0, 0);
+	if (ret >= 0)
+		ret = add_cap(p, VIRTIO_PCI_CAP_DEVICE_CFG, BAR_VIRTIO,
+			      OFF_DEVICE, vdev->config_len, 0, 0);
+	if (ret >= 0)
+		ret = add_cap(p, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 0, 0, 4);
 	if (ret < 0)
 		return ret;
 	p->cfg_cap = ret;
@@ -230,6 +239,22 @@ static int add_caps(struct virtio_pci *p)
 	mask[VIRTIO_PCI_CAP_BAR] = 0xff;
 	memset(mask + VIRTIO_PCI_CAP_OFFSET, 0xff, 12);
 	return 0;
+}
+
+static int add_bars(struct virtio_pci *p)
+{
+	uint64_t ports = NOTIFY_STRIDE;
+	int ret;
+
+	while (ports < p->vdev->nqueues * NOTIFY_STRIDE)
+		ports *= 2;
+	ret = pci_bar_add(&p->dev, BAR_VIRTIO, BAR_BYTES);
+	if (!ret)
+		ret = pci_msix_init(&p->dev, BAR_MSIX, p->vdev->nqueues + 1);
+	if (ret)
+		return ret;
+	p->dev.bar[BAR_PORTS].is_io = true;
+	return pci_bar_add(&p->dev, BAR_PORTS, ports);
 }
 
 static void config_notify(void *arg)
@@ -240,16 +265,20 @@ static void config_notify(void *arg)
 static int add_doorbells(struct virtio_pci *p)
 {
 	unsigned int i;
-	int ret;
+	int ret = 0;
 
-	for (i = 0; i < p->vdev->nqueues; i++) {
-		ret = pci_ioeventfd_add(&p->dev, BAR_VIRTIO,
-					OFF_NOTIFY + i * NOTIFY_STRIDE, 0,
-					false, 0, p->vdev->queues[i].kick_fd);
-		if (ret)
-			return ret;
+	for (i = 0; i < p->vdev->nqueues && !ret; i++) {
+		uint64_t off = i * NOTIFY_STRIDE;
+		int fd = p->vdev->queues[i].kick_fd;
+
+		ret = pci_ioeventfd_add(&p->dev, BAR_PORTS, off, 0, false, 0,
+					fd);
+		if (!ret)
+			ret = pci_ioeventfd_add(&p->dev, BAR_VIRTIO,
+						OFF_NOTIFY + off, 0, false, 0,
+						fd);
 	}
-	return 0;
+	return ret;
 }
 
 /**
@@ -282,13 +311,9 @@ int virtio_pci_create(struct virtio_pci *p, struct vm *vm,
 		p->vdev = NULL;
 		return ret;
 	}
-	ret = pci_bar_add(&p->dev, BAR_VIRTIO, BAR_BYTES);
-	if (ret)
-		return ret;
-	ret = pci_msix_init(&p->dev, BAR_MSIX, vdev->nqueues + 1);
-	if (ret)
-		return ret;
-	ret = add_caps(p);
+	ret = add_bars(p);
+	if (!ret)
+		ret = add_caps(p);
 	if (ret)
 		return ret;
 	ret = virtio_pci_irq_create(p);
