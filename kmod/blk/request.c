@@ -6,8 +6,8 @@
  * Framing is the driver's (5.2.6, 2.7.4): the header is the first 16 readable
  * bytes, the status the last writable byte, whatever lies between is payload,
  * however it is cut. The header is copied once and only the copy is used. A
- * chain without room for header or status breaks the queue, since there is
- * nowhere to report to; everything else is answered by a status.
+ * chain without room for header or status breaks the queue and is never
+ * reported as used; everything else is answered by a status.
  */
 #include <linux/blkdev.h>
 #include <linux/rcupdate.h>
@@ -239,8 +239,8 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 	req->durable = false;
 	atomic_set(&req->pending, 1);
 	if (!req_parse(req)) {
+		/* No more of this batch is begun; blk_req_finish() drops it. */
 		req->status_at.len = 0;
-		req->error = -EBADMSG;
 		kvh_vq_malformed(req->bq->vq);
 		blk_req_done(req);
 		return;
@@ -296,14 +296,13 @@ void blk_req_finish(struct blk_req *req)
 	} else if (req->has_pin) {
 		kvh_pin_put(&req->pin, vq);
 	}
-	req->chain.written = 0;
 	status = status_of(req->error);
 	/* Without a place for the status the queue is broken or becomes so. */
-	if (req->status_at.len) {
-		if (kvh_vq_write(vq, &req->status_at, 1, 0, &status, 1))
-			kvh_vq_malformed(vq);
-		else
-			req->chain.written = written(req);
+	if (!req->status_at.len || kvh_vq_write(vq, &req->status_at, 1, 0, &status, 1)) {
+		kvh_vq_malformed(vq);
+		kvh_vq_drop(vq, &req->chain);
+		return;
 	}
+	req->chain.written = written(req);
 	kvh_vq_complete(vq, &req->chain);
 }

@@ -217,3 +217,20 @@ void kvh_vq_complete(struct kvh_vq *vq, const struct kvh_chain *chain)
 	WRITE_ONCE(vq->in_flight, vq->in_flight - 1);
 }
 EXPORT_SYMBOL_GPL(kvh_vq_complete);
+
+/**
+ * kvh_vq_drop() - forget a chain of a queue that is broken
+ * @vq:    queue
+ * @chain: a chain taken; may be a copy
+ *
+ * The driver is not told, for there is nothing true to tell: a used buffer
+ * without a status would pass for a good one.
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_vq_drop(struct kvh_vq *vq, const struct kvh_chain *chain)
+{
+	lockdep_assert_held(&vq->lock);
+	WRITE_ONCE(vq->in_flight, vq->in_flight - 1);
+}
+EXPORT_SYMBOL_GPL(kvh_vq_drop);

@@ -87,6 +87,7 @@ int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains);
 void kvh_vq_untake(struct kvh_vq *vq, const struct kvh_chain *chains, unsigned int n);
 const struct kvh_seg *kvh_vq_segs(const struct kvh_vq *vq, const struct kvh_chain *chain);
 void kvh_vq_complete(struct kvh_vq *vq, const struct kvh_chain *chain);
+void kvh_vq_drop(struct kvh_vq *vq, const struct kvh_chain *chain);
 void kvh_vq_malformed(struct kvh_vq *vq);
 void kvh_vq_wake(struct kvh_vq *vq);
 
