@@ -68,11 +68,11 @@ int kvh_chain_linked(struct kvh_ring *r, struct kvh_env *env,
 			return err;
 		if (!(flags & KVH_DESC_NEXT))
 			break;
-		if (unlikely(!--left))
-			return KVH_FAULT_LOOP;
 		i = KVH_SPLIT_NEXT(word);
 		if (unlikely(i >= entries))
 			return KVH_FAULT_NEXT_RANGE;
+		if (unlikely(!--left))
+			return KVH_FAULT_LOOP;
 	}
 	*w = walk;
 	return 0;

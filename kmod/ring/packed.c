@@ -135,6 +135,7 @@ static __always_inline int walk(struct kvh_ring *r, struct kvh_env *env,
 {
 	const u8 *desc = r->desc;
 	u64 addr = kvh_fetch64(desc + KVH_DESC_BYTES * c->slot);
+	const u32 room = c->left;
 	int err;
 
 	if (KVH_PACKED_FLAGS(word) & KVH_DESC_INDIRECT) {
@@ -157,7 +158,7 @@ static __always_inline int walk(struct kvh_ring *r, struct kvh_env *env,
 			break;
 		advance(c, r->size);
 		if (unlikely(!c->left))
-			return r->slots_out ? KVH_FAULT_PARTIAL : KVH_FAULT_LOOP;
+			return room < r->size ? KVH_FAULT_PARTIAL : KVH_FAULT_LOOP;
 		/* The head's flags were acquired, and cover the list (2.8.21). */
 		word = kvh_fetch64(desc + KVH_DESC_BYTES * c->slot + 8);
 		if (unlikely((word & SLOT_BITS) != c->bits))
@@ -206,6 +207,12 @@ int kvh_packed_take(struct kvh_ring *r, struct kvh_env *env,
 		u64 word;
 		u16 id = 0;
 
+		/*
+		 * Behind a whole lap is the slot this batch began with. Whether
+		 * it was offered twice is for the next call to see.
+		 */
+		if (unlikely(!c.left && n))
+			break;
 		/*
 		 * Acquire, so that the rest of the list is read after the flags
 		 * that make it available. Pairs with virtio_wmb() in

@@ -111,11 +111,11 @@ static __always_inline int walk(struct kvh_ring *r, struct kvh_env *env,
 			return err;
 		if (!(flags & KVH_DESC_NEXT))
 			return 0;
-		if (unlikely(!--left))
-			return KVH_FAULT_LOOP;
 		i = KVH_SPLIT_NEXT(word);
 		if (unlikely(i >= r->size))
 			return KVH_FAULT_NEXT_RANGE;
+		if (unlikely(!--left))
+			return KVH_FAULT_LOOP;
 	}
 }
 
