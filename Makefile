@@ -43,7 +43,8 @@ module-dir:
 			"install linux-headers-$(KREL)" >&2; exit 1; }
 	@$(TOP)/tools/kmod/farm $(TOP)/build/kmod/$(KREL)
 	@echo "  MODULES $(KREL)"
-	@$(MAKE) -s -C $(call kdir,$(KREL)) M=$(TOP)/build/kmod/$(KREL) modules \
+	@flock $(TOP)/build/kmod/$(KREL).lock \
+		$(MAKE) -s -C $(call kdir,$(KREL)) M=$(TOP)/build/kmod/$(KREL) modules \
 		2> >(grep -v '^Skipping BTF generation' >&2)
 
 modules_install: modules ## install the modules below /lib/modules (root)

@@ -10,6 +10,7 @@ import re
 
 # What the kernel says when something is wrong with it, not with a process.
 COMPLAINTS = [
+    r"-\[ cut here \]-",
     r"Kernel panic",
     r"\bOops\b",
     r"\bBUG: ",
