@@ -181,14 +181,17 @@ int pci_dev_add(struct pci_bus *bus, struct pci_dev *dev)
 
 /**
  * pci_dev_del() - take a function off the bus for good
- * @dev: on the bus; may be freed afterwards
+ * @dev: on the bus, or refused by it; may be freed afterwards
  *
  * Context: the VM does not run, or is not running yet.
  */
 void pci_dev_del(struct pci_dev *dev)
 {
-	struct pci_slot *slot = pci_slot_of(dev);
+	struct pci_slot *slot;
 
+	if (!dev->bus)
+		return;
+	slot = pci_slot_of(dev);
 	while (slot->doorbells) {
 		const struct pci_doorbell *d = slot->doorbells;
 

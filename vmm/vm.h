@@ -2,8 +2,8 @@
 /*
  * vm.h - one virtual machine: what its parts need from each other.
  *
- * Life: vm_create(), devices add themselves, sandbox, vm_run() on the main
- * thread, vm_destroy(). vm_run() returns when the guest has ended.
+ * Life: vm_create(), which has the devices add themselves, vm_run(), which
+ * returns when the guest has ended, vm_destroy(); all on the main thread.
  *
  * Locks, outermost first: vm_lock() (the bus lock: device state), then the
  * leaf locks of the interrupt code, the serial port and the event loop. PCI and
@@ -16,14 +16,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct bus;
 struct disk_options;
 struct guest_memory;
+struct irq;
 struct loop;
 struct options;
 struct pci_bus;
 struct vm;
 
-/* What kvhost exits with; vm_exit_table in main.c documents each. */
+/* What kvhost exits with; the table in main.c says what each means. */
 enum vm_exit {
 	VM_EXIT_POWEROFF	= 0,
 	VM_EXIT_QUIT		= 1,
@@ -31,6 +33,8 @@ enum vm_exit {
 	VM_EXIT_HOST		= 3,
 	VM_EXIT_CRASH		= 4,
 	VM_EXIT_REBOOT		= 5,
+	VM_EXIT_SANDBOX		= 6,
+	VM_EXIT_SIGNAL		= 128,	/* plus the signal's number */
 };
 
 /**
@@ -55,7 +59,8 @@ struct vm_hook {
 };
 
 int vm_create(struct vm **vm, const struct options *opt);
-int vm_run(struct vm *vm, enum vm_exit *result);
+/* Start the threads, enter the sandbox, run the guest; @status: one of enum vm_exit. */
+int vm_run(struct vm *vm, int *status);
 void vm_destroy(struct vm *vm);
 
 int vm_fd(const struct vm *vm);
@@ -64,6 +69,8 @@ unsigned int vm_cpus(const struct vm *vm);
 const struct guest_memory *vm_memory(const struct vm *vm);
 struct loop *vm_loop(const struct vm *vm);
 struct pci_bus *vm_pci(const struct vm *vm);
+struct bus *vm_bus(const struct vm *vm);
+struct irq *vm_irq(const struct vm *vm);
 
 void vm_lock(struct vm *vm);
 void vm_unlock(struct vm *vm);
@@ -72,8 +79,12 @@ void vm_unlock(struct vm *vm);
 void vm_hook_add(struct vm *vm, struct vm_hook *hook);
 
 /* Ask for an end or a reset; any thread, with or without vm_lock(). The first end asked for counts. */
-void vm_request_exit(struct vm *vm, enum vm_exit result);
+void vm_request_exit(struct vm *vm, int status);
 void vm_request_reset(struct vm *vm);
+
+/* For the control socket; main thread, vm_lock() not held. */
+void vm_status(struct vm *vm, FILE *out);
+void vm_power_button(struct vm *vm);
 
 /*
  * Implemented by dev_blk.c: add one virtio-blk function. All files are opened

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * main.c - the command line: which of kvhost's commands to run.
+ *
+ * The tables of commands and of exit codes are all there is to know about
+ * them; the help prints both.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "control.h"
+#include "options.h"
+#include "util.h"
+#include "vm.h"
+
+static const struct {
+	const char *code;
+	const char *meaning;
+} exit_table[] = {
+	{ "0", "the guest powered itself off" },
+	{ "1", "ended from outside: Ctrl-A x, or `kvhost ctl SOCKET quit`" },
+	{ "2", "wrong use; nothing was started" },
+	{ "3", "the host could not run it: a file, /dev/kvm or a device is missing or refused" },
+	{ "4", "the guest crashed: kernel panic, triple fault, or an error inside KVM" },
+	{ "5", "the guest rebooted and --no-reboot was given" },
+	{ "6", "the sandbox refused a system call" },
+	{ "128+N", "ended by signal N" },
+};
+
+static int run(int argc, char **argv)
+{
+	struct options opt;
+	struct vm *vm;
+	int status = VM_EXIT_HOST;
+	int err;
+
+	err = options_parse(&opt, argc, argv);
+	if (err) {
+		options_free(&opt);
+		return err > 0 ? 0 : VM_EXIT_USAGE;
+	}
+	err = vm_create(&vm, &opt);
+	if (!err) {
+		err = vm_run(vm, &status);
+		vm_destroy(vm);
+	}
+	options_free(&opt);
+	return err ? VM_EXIT_HOST : status;
+}
+
+static int version(int argc, char **argv)
+{
+	puts("kvhost " KVHOST_VERSION);
+	return 0;
+}
+
+static int help(int argc, char **argv);
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "run", run, "boot a guest; `kvhost run --help` lists the options" },
+	{ "ctl", control_client, "talk to a running VM; `kvhost ctl --help` lists the commands" },
+	{ "version", version, "print the version" },
+	{ "help", help, "show this text" },
+};
+
+static int help(int argc, char **argv)
+{
+	puts("Usage: kvhost COMMAND [ARGUMENT]...\n\nCommands:");
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
+		printf("  %-8s %s\n", commands[i].name, commands[i].help);
+	puts("\nExit status of `kvhost run`:");
+	for (unsigned int i = 0; i < ARRAY_SIZE(exit_table); i++)
+		printf("  %-8s %s\n", exit_table[i].code, exit_table[i].meaning);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *names[ARRAY_SIZE(commands) + 1] = { NULL };
+	const char *word = argc > 1 ? argv[1] : NULL;
+	const char *hint;
+
+	if (!word) {
+		log_error("what to do is missing; `kvhost help` lists the commands");
+		return VM_EXIT_USAGE;
+	}
+	if (!strncmp(word, "--", 2) && (!strcmp(word, "--help") || !strcmp(word, "--version")))
+		word += 2;
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
+		names[i] = commands[i].name;
+		if (!strcmp(commands[i].name, word))
+			return commands[i].run(argc - 2, argv + 2);
+	}
+	hint = options_suggest(word, names);
+	log_error("unknown command '%s'%s%s%s; `kvhost help` lists them", word,
+		  hint ? "; did you mean '" : "", hint ? hint : "", hint ? "'?" : "");
+	return VM_EXIT_USAGE;
+}
