@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A kvhost-blk device as a VMM would hold it: the open node, guest memory and
+ * the queues in it. kvhost_start() goes the whole way from open() to running
+ * queues; tests of single steps call those steps themselves.
+ */
+#ifndef SELFTESTS_KVHOST_H
+#define SELFTESTS_KVHOST_H
+
+#include <linux/vhost.h>
+#include "../../kmod/include/uapi/kvhost.h"
+#include "vring.h"
+
+#define KVHOST_BLK_NODE	"/dev/kvhost-blk"
+
+/* Names of ring faults, as in kmod/ring/ring.h; an index into stats.faults. */
+enum {
+	FAULT_NONE,
+	FAULT_AVAIL_JUMP,
+	FAULT_HEAD_RANGE,
+	FAULT_NEXT_RANGE,
+	FAULT_LOOP,
+	FAULT_TOO_LONG,
+	FAULT_ZERO_LEN,
+	FAULT_ADDR_WRAP,
+	FAULT_TOTAL_LEN,
+	FAULT_ORDER,
+	FAULT_INDIRECT_OFF,
+	FAULT_INDIRECT_NEST,
+	FAULT_INDIRECT_NEXT,
+	FAULT_INDIRECT_LEN,
+	FAULT_INDIRECT_READ,
+};
+
+/**
+ * struct kvhost_opts - what kvhost_start() sets up; zero means the default
+ * @fd:        backend; needed
+ * @flags:     KVHOST_BLK_*
+ * @offset:    start of the disk in @fd
+ * @length:    its length; 0: all there is
+ * @serial:    what GET_ID answers
+ * @queues:    how many; default 1
+ * @size:      descriptors per queue; default 64
+ * @no_event:  without VIRTIO_F_EVENT_IDX
+ * @no_indirect: without VIRTIO_F_INDIRECT_DESC
+ * @base:      index the queues begin at
+ */
+struct kvhost_opts {
+	int fd;
+	u64 flags;
+	u64 offset;
+	u64 length;
+	const char *serial;
+	unsigned int queues;
+	unsigned int size;
+	bool no_event;
+	bool no_indirect;
+	u16 base;
+};
+
+/**
+ * struct kvhost - a device and its driver in one
+ * @fd:       open device node
+ * @features: acknowledged
+ * @mem:      guest memory
+ * @queues:   number of @q in use
+ * @q:        queues
+ */
+struct kvhost {
+	int fd;
+	u64 features;
+	struct gmem mem;
+	unsigned int queues;
+	struct vq q[KVHOST_BLK_QUEUES_MAX];
+};
+
+int __kvhost_ioctl(int fd, unsigned long req, void *arg);
+void kvhost_ioctl(int fd, unsigned long req, void *arg, const char *name);
+#define KVHOST_IOCTL(k, req, arg)	kvhost_ioctl((k)->fd, req, arg, #req)
+
+void kvhost_open(struct kvhost *k);
+void kvhost_close(struct kvhost *k);
+void kvhost_set_mem(struct kvhost *k);
+void kvhost_vring_addr(struct kvhost *k, unsigned int i, struct vhost_vring_addr *a);
+void kvhost_ring_setup(struct kvhost *k, unsigned int i, u16 base);
+int __kvhost_backend(struct kvhost *k, const struct kvhost_opts *o);
+void kvhost_backend(struct kvhost *k, const struct kvhost_opts *o);
+int __kvhost_enable(struct kvhost *k, unsigned int i, unsigned int on);
+void kvhost_enable(struct kvhost *k, unsigned int i, unsigned int on);
+void kvhost_prepare(struct kvhost *k, const struct kvhost_opts *o);
+void kvhost_start(struct kvhost *k, const struct kvhost_opts *o);
+void kvhost_revive(struct kvhost *k, unsigned int i);
+void kvhost_stats(struct kvhost *k, unsigned int i, struct kvhost_vring_stats *st);
+bool kvhost_wait_state(struct kvhost *k, unsigned int i, u32 state);
+bool kvhost_wait_idle(struct kvhost *k, unsigned int i);
+
+#endif /* SELFTESTS_KVHOST_H */
