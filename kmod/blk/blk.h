@@ -15,14 +15,24 @@
 #include <uapi/kvhost.h>
 #include <kvhost.h>
 
-/* Most payload bytes of one request; bounds what a queue can pin. */
+/* Most payload bytes of one request. */
 #define BLK_DATA_MAX	(16u << 20)
+
+/*
+ * Pages a queue may have in use for the payload of requests in flight; a
+ * single request may go beyond. What a guest can pin or have copied is so
+ * bounded by the number of queues, whatever their size.
+ */
+#define BLK_QUEUE_PAGES	8192u
 
 struct block_device;
 
 /**
  * struct blk_disk - what requests go to; constant once built
  * @file:      the file or device node given, holding all below alive
+ * @cred:      who gave it: files are read and written in their name
+ * @wq:        where I/O on a file that may block is done; NULL for a device
+ * @iocb_flags: IOCB_* of every request on a file
  * @bdev:      block device, NULL for a regular file
  * @flags:     KVHOST_BLK_*
  * @start:     first byte of the disk in @file
@@ -34,6 +44,9 @@ struct block_device;
  */
 struct blk_disk {
 	struct file *file;
+	const struct cred *cred;
+	struct workqueue_struct *wq;
+	int iocb_flags;
 	struct block_device *bdev;
 	u64 flags;
 	u64 start;
@@ -56,6 +69,8 @@ struct blk_disk {
  * @durable:   a write has to be on the medium before it is used
  * @error:     first error of the disk, 0 or -errno; written by any context
  * @pending:   parts the disk has not finished
+ * @cost:      pages charged to blk_queue.pages
+ * @moved:     bytes a file has transferred so far
  * @pin:       the payload as pages
  * @has_pin:   @pin is to be released
  * @bounced:   @pin holds pages of our own
@@ -76,6 +91,8 @@ struct blk_req {
 	bool durable;
 	int error;
 	atomic_t pending;
+	u32 cost;
+	u32 moved;
 	struct kvh_pin pin;
 	bool has_pin;
 	bool bounced;
@@ -92,6 +109,7 @@ struct blk_req {
  * @reqs:      as many requests as the queue has descriptors
  * @free:      stack of unused ones
  * @nr_free:   its height
+ * @pages:     pages in use, see %BLK_QUEUE_PAGES
  * @done:      finished requests, pushed from any context
  * @submitter: the worker while it starts requests: it will look at @done
  *             itself, so completions in its context need not wake it
@@ -101,6 +119,7 @@ struct blk_queue {
 	struct blk_req *reqs;
 	struct blk_req **free;
 	unsigned int nr_free;
+	u32 pages;
 	struct llist_head done;
 	struct task_struct *submitter;
 };
@@ -129,8 +148,6 @@ void blk_bio_rw(struct blk_req *req);
 void blk_bio_flush(struct blk_req *req);
 
 /* file.c */
-int blk_file_init(void);
-void blk_file_exit(void);
 void blk_file_rw(struct blk_req *req);
 void blk_file_flush(struct blk_req *req);
 

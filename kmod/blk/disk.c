@@ -6,11 +6,15 @@
  * measured then, so that requests are checked against sizes of our own.
  */
 #include <linux/blkdev.h>
+#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include "blk.h"
+
+/* Requests on a buffered file that are worked on at a time. */
+#define DISK_WORKERS	64
 
 #define BLK_FLAGS	(KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH)
 
@@ -31,8 +35,10 @@ static int disk_check_mode(const struct blk_disk *disk)
 		return -EACCES;
 	if (disk->flags & KVHOST_BLK_RDONLY)
 		return 0;
-	if (!(file->f_mode & FMODE_WRITE))
+	if (!(file->f_mode & FMODE_WRITE) || (disk->bdev && bdev_read_only(disk->bdev)))
 		return -EACCES;
+	if (IS_SWAPFILE(file->f_mapping->host))
+		return -ETXTBSY;
 	/* Appending would put every write at the end. */
 	return file->f_flags & O_APPEND ? -EINVAL : 0;
 }
@@ -52,7 +58,9 @@ static void disk_measure_file(struct blk_disk *disk, u64 *size)
 	struct inode *inode = file_inode(disk->file);
 
 	disk->lbs = SECTOR_SIZE;
-	if (disk->file->f_flags & O_DIRECT) {
+	/* Taken once: whoever shares the open file may change its flags. */
+	disk->iocb_flags = iocb_flags(disk->file) & ~IOCB_APPEND;
+	if (disk->iocb_flags & IOCB_DIRECT) {
 		if (inode->i_sb->s_bdev)
 			disk->lbs = bdev_logical_block_size(inode->i_sb->s_bdev);
 		disk->mem_align = disk->lbs - 1;
@@ -61,27 +69,48 @@ static void disk_measure_file(struct blk_disk *disk, u64 *size)
 	*size = i_size_read(inode);
 }
 
+/*
+ * A file that stores what it is given. Those of /proc, /sys and the like act on
+ * it instead, and judge the caller while they do.
+ */
+static bool is_storage(const struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	return S_ISREG(inode->i_mode) && !(inode->i_sb->s_iflags & SB_I_NODEV) &&
+	       file->f_op->read_iter && file->f_op->write_iter && file->f_op->fsync;
+}
+
 static int disk_measure(struct blk_disk *disk, const struct kvhost_blk_backend *b)
 {
-	struct inode *inode = file_inode(disk->file);
 	u64 size, end;
 
-	if (S_ISBLK(inode->i_mode)) {
+	if (S_ISBLK(file_inode(disk->file)->i_mode)) {
 		disk->bdev = I_BDEV(disk->file->f_mapping->host);
+		if (bdev_is_zoned(disk->bdev))
+			return -EINVAL;
 		disk_measure_bdev(disk, &size);
-	} else if (S_ISREG(inode->i_mode) && disk->file->f_op->read_iter &&
-		   disk->file->f_op->write_iter) {
+	} else if (is_storage(disk->file)) {
 		disk_measure_file(disk, &size);
 	} else {
 		return -EINVAL;
 	}
-	if (!IS_ALIGNED(b->offset, disk->lbs) || !IS_ALIGNED(b->length, SECTOR_SIZE))
+	if (!IS_ALIGNED(b->offset, disk->lbs) || !IS_ALIGNED(b->length, disk->lbs))
 		return -EINVAL;
 	if (check_add_overflow(b->offset, b->length, &end) || end > size || b->offset > size)
 		return -EINVAL;
 	disk->start = b->offset;
 	disk->capacity = (b->length ? b->length : size - b->offset) >> SECTOR_SHIFT;
 	return disk->capacity ? 0 : -EINVAL;
+}
+
+/* Buffered files: what blocks there holds up this disk alone. */
+static int disk_make_wq(struct blk_disk *disk)
+{
+	if (disk->bdev)
+		return 0;
+	disk->wq = alloc_workqueue("kvhost-file", WQ_UNBOUND, DISK_WORKERS);
+	return disk->wq ? 0 : -ENOMEM;
 }
 
 /*
@@ -106,8 +135,9 @@ static int disk_sync_cache(struct blk_disk *disk)
  *
  * Context: Process context of the owner. May sleep.
  * Return: the disk or an ERR_PTR: -EBADF for a bad descriptor, -EACCES for
- * one not open for reading, or not for writing unless KVHOST_BLK_RDONLY,
- * -EINVAL for one that is neither block device nor regular file, is open for
+ * one not open for reading, or not for writing unless KVHOST_BLK_RDONLY, or a
+ * read-only device, -ETXTBSY for active swap,
+ * -EINVAL for one that is neither block device nor regular file, is zoned or open for
  * appending, or for unknown flags, reserved bytes, misaligned or excessive
  * @offset and @length, -ENOMEM, or an error of writing out cached data
  */
@@ -132,12 +162,17 @@ struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b)
 	if (!ret)
 		ret = disk_check_mode(disk);
 	if (!ret)
+		ret = disk_make_wq(disk);
+	if (!ret)
 		ret = disk_sync_cache(disk);
 	if (ret)
 		goto err_put;
+	disk->cred = get_current_cred();
 	return disk;
 
 err_put:
+	if (disk->wq)
+		destroy_workqueue(disk->wq);
 	fput(disk->file);
 err_free:
 	kfree(disk);
@@ -156,6 +191,9 @@ void blk_disk_close(struct blk_disk *disk)
 		return;
 	if (disk->bdev)
 		invalidate_bdev(disk->bdev);
+	if (disk->wq)
+		destroy_workqueue(disk->wq);
+	put_cred(disk->cred);
 	fput(disk->file);
 	kfree(disk);
 }

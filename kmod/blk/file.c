@@ -4,39 +4,17 @@
  *
  * A file opened for direct I/O gets an asynchronous kiocb from the worker.
  * Buffered I/O has no asynchronous form: reads that the page cache can answer
- * are done at once, all else goes to a work queue, so that the worker never
- * waits for a disk.
+ * are done at once, all else goes to the disk's work queue, so that the worker
+ * never waits for the medium. All of it is done with the credentials of whoever
+ * set the backend, not with those of a kernel thread.
  */
 #include <linux/blkdev.h>
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/ioprio.h>
 #include <linux/uio.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
-
-static struct workqueue_struct *file_wq;
-
-/**
- * blk_file_init() - make the work queue for what may block
- *
- * Context: Module init.
- * Return: 0 or -ENOMEM
- */
-int blk_file_init(void)
-{
-	file_wq = alloc_workqueue("kvhost_blk", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return file_wq ? 0 : -ENOMEM;
-}
-
-/**
- * blk_file_exit() - undo blk_file_init()
- *
- * Context: Module exit.
- */
-void blk_file_exit(void)
-{
-	destroy_workqueue(file_wq);
-}
 
 static bool is_write(const struct blk_req *req)
 {
@@ -45,71 +23,68 @@ static bool is_write(const struct blk_req *req)
 
 static void iocb_prepare(struct blk_req *req)
 {
-	struct file *file = req->disk->file;
-
 	req->iocb = (struct kiocb){
-		.ki_filp = file,
-		.ki_pos = req->disk->start + (req->sector << SECTOR_SHIFT),
-		.ki_flags = iocb_flags(file),
+		.ki_filp = req->disk->file,
+		.ki_pos = req->disk->start + (req->sector << SECTOR_SHIFT) + req->moved,
+		.ki_flags = req->disk->iocb_flags,
 		.ki_ioprio = get_current_ioprio(),
 	};
+	if (is_write(req))
+		req->iocb.ki_flags |= IOCB_WRITE;
 	if (req->durable)
 		req->iocb.ki_flags |= IOCB_DSYNC;
 }
 
-/* A transfer ended with @ret bytes or an error; a short one is an error. */
-static void rw_result(struct blk_req *req, ssize_t ret)
-{
-	if (ret != req->len)
-		blk_req_error(req, ret < 0 ? ret : -EIO);
-}
-
 static ssize_t rw_once(struct blk_req *req, struct iov_iter *iter)
 {
+	const struct cred *old = override_creds(req->disk->cred);
 	struct file *file = req->disk->file;
+	ssize_t ret;
 
-	return is_write(req) ? file->f_op->write_iter(&req->iocb, iter) :
-			       file->f_op->read_iter(&req->iocb, iter);
+	ret = is_write(req) ? file->f_op->write_iter(&req->iocb, iter) :
+			      file->f_op->read_iter(&req->iocb, iter);
+	revert_creds(old);
+	return ret;
 }
 
+/* What is left of the payload. */
 static void iter_prepare(struct blk_req *req, struct iov_iter *iter)
 {
 	iov_iter_bvec(iter, is_write(req) ? ITER_SOURCE : ITER_DEST, req->pin.bv,
 		      req->pin.nr, req->len);
-}
-
-/* Go on until all is transferred: a signal-free context may still be cut short. */
-static void rw_blocking(struct blk_req *req, struct iov_iter *iter)
-{
-	ssize_t ret;
-
-	do {
-		ret = rw_once(req, iter);
-	} while (ret > 0 && iov_iter_count(iter));
-	rw_result(req, ret < 0 ? ret : req->len - iov_iter_count(iter));
+	iov_iter_advance(iter, req->moved);
 }
 
 static void rw_work(struct work_struct *work)
 {
 	struct blk_req *req = container_of(work, struct blk_req, work);
-	struct file *file = req->disk->file;
 	struct iov_iter iter;
+	ssize_t ret;
 
-	iocb_prepare(req);
-	iter_prepare(req, &iter);
-	if (is_write(req))
-		file_start_write(file);
-	rw_blocking(req, &iter);
-	if (is_write(req))
-		file_end_write(file);
+	/* A file may move less than it was asked to; nothing at all is an error. */
+	do {
+		iocb_prepare(req);
+		iter_prepare(req, &iter);
+		if (is_write(req))
+			file_start_write(req->disk->file);
+		ret = rw_once(req, &iter);
+		if (is_write(req))
+			file_end_write(req->disk->file);
+		if (ret > 0)
+			req->moved += ret;
+	} while (ret > 0 && req->moved < req->len);
+	if (req->moved < req->len)
+		blk_req_error(req, ret < 0 ? ret : -EIO);
 	blk_req_done(req);
 }
 
 static void flush_work_fn(struct work_struct *work)
 {
 	struct blk_req *req = container_of(work, struct blk_req, work);
+	const struct cred *old = override_creds(req->disk->cred);
 	int ret = vfs_fsync(req->disk->file, 1);
 
+	revert_creds(old);
 	if (ret)
 		blk_req_error(req, ret);
 	blk_req_done(req);
@@ -118,16 +93,23 @@ static void flush_work_fn(struct work_struct *work)
 static void defer(struct blk_req *req, work_func_t fn)
 {
 	INIT_WORK(&req->work, fn);
-	queue_work(file_wq, &req->work);
+	queue_work(req->disk->wq, &req->work);
 }
 
+/* May be called from interrupt context. */
 static void direct_end(struct kiocb *iocb, long ret)
 {
 	struct blk_req *req = container_of(iocb, struct blk_req, iocb);
 
 	if (is_write(req))
 		kiocb_end_write(iocb);
-	rw_result(req, ret);
+	if (ret > 0 && ret < req->len) {
+		req->moved = ret;
+		defer(req, rw_work);
+		return;
+	}
+	if (ret != req->len)
+		blk_req_error(req, ret < 0 ? ret : -EIO);
 	blk_req_done(req);
 }
 
@@ -158,6 +140,8 @@ static bool cached_read(struct blk_req *req)
 	req->iocb.ki_flags |= IOCB_NOWAIT;
 	iter_prepare(req, &iter);
 	ret = rw_once(req, &iter);
+	if (ret > 0)
+		req->moved = ret;
 	return ret == req->len;
 }
 
@@ -169,7 +153,7 @@ static bool cached_read(struct blk_req *req)
  */
 void blk_file_rw(struct blk_req *req)
 {
-	if (req->disk->file->f_flags & O_DIRECT)
+	if (req->disk->iocb_flags & IOCB_DIRECT)
 		direct_rw(req);
 	else if (!is_write(req) && cached_read(req))
 		blk_req_done(req);

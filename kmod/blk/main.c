@@ -72,23 +72,28 @@ static long blk_set_backend(struct kvh_dev *dev, void __user *argp)
 		return -EFAULT;
 	if (size < sizeof(b))
 		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	ret = copy_struct_from_user(&b, sizeof(b), argp, size);
 	if (ret)
 		return ret;
 
 	if (b.fd == -1) {
-		kvh_dev_stop_queues(dev);
-		blk_detach(dev);
-		return 0;
+		ret = kvh_dev_stop_queues(dev);
+		if (!ret)
+			blk_detach(dev);
+		return ret;
 	}
 	disk = blk_disk_open(&b);
 	if (IS_ERR(disk))
 		return PTR_ERR(disk);
-	kvh_dev_hold(dev);
-	swap(bd->disk, disk);
-	kvh_dev_resume(dev);
+	ret = kvh_dev_hold(dev);
+	if (!ret) {
+		swap(bd->disk, disk);
+		kvh_dev_resume(dev);
+	}
 	blk_disk_close(disk);
-	return 0;
+	return ret;
 }
 
 static long blk_get_config(struct kvh_dev *dev, void __user *argp)
@@ -152,27 +157,17 @@ static int __init kvhost_blk_init(void)
 	ret = blk_bio_init();
 	if (ret)
 		return ret;
-	ret = blk_file_init();
-	if (ret)
-		goto err_bio;
 	blk_node = kvh_node_register(&blk_backend);
 	if (IS_ERR(blk_node)) {
-		ret = PTR_ERR(blk_node);
-		goto err_file;
+		blk_bio_exit();
+		return PTR_ERR(blk_node);
 	}
 	return 0;
-
-err_file:
-	blk_file_exit();
-err_bio:
-	blk_bio_exit();
-	return ret;
 }
 
 static void __exit kvhost_blk_exit(void)
 {
 	kvh_node_unregister(blk_node);
-	blk_file_exit();
 	blk_bio_exit();
 }
 

@@ -57,6 +57,27 @@ void blk_queue_stop(struct kvh_vq *vq)
 	kfree(bq);
 }
 
+/* Most pages the payload of a chain can touch. */
+static u32 chain_cost(const struct kvh_chain *c)
+{
+	return (c->read_len >> PAGE_SHIFT) + (c->write_len >> PAGE_SHIFT) +
+	       2 * (c->n_read + c->n_write);
+}
+
+static bool queue_has_room(const struct blk_queue *bq)
+{
+	return bq->pages < BLK_QUEUE_PAGES;
+}
+
+static void queue_begin(struct blk_queue *bq, const struct kvh_chain *chain)
+{
+	struct blk_req *req = bq->free[--bq->nr_free];
+
+	req->cost = chain_cost(chain);
+	bq->pages += req->cost;
+	blk_req_start(req, chain);
+}
+
 /**
  * blk_queue_serve() - start what the driver made available
  * @vq: queue
@@ -68,13 +89,17 @@ void blk_queue_serve(struct kvh_vq *vq)
 	struct blk_queue *bq = kvh_vq_private(vq);
 	const struct kvh_chain *chains;
 	struct blk_plug plug;
+	bool room = true;
 	int i, n;
 
 	WRITE_ONCE(bq->submitter, current);
 	blk_start_plug(&plug);
-	while ((n = kvh_vq_take(vq, &chains)))
-		for (i = 0; i < n; i++)
-			blk_req_start(bq->free[--bq->nr_free], &chains[i]);
+	while (room && (n = kvh_vq_take(vq, &chains))) {
+		for (i = 0; i < n && (room = queue_has_room(bq)); i++)
+			queue_begin(bq, &chains[i]);
+		/* Taken again when something in flight has finished. */
+		kvh_vq_untake(vq, &chains[i], n - i);
+	}
 	blk_finish_plug(&plug);
 	WRITE_ONCE(bq->submitter, NULL);
 }
@@ -96,6 +121,7 @@ void blk_queue_reap(struct kvh_vq *vq)
 	node = llist_reverse_order(llist_del_all(&bq->done));
 	llist_for_each_entry_safe(req, next, node, done) {
 		blk_req_finish(req);
+		bq->pages -= req->cost;
 		bq->free[bq->nr_free++] = req;
 	}
 }

@@ -111,7 +111,7 @@ static bool pin_aligned(const struct blk_req *req)
 	for (i = 0; i < req->pin.nr; i++) {
 		const struct bio_vec *bv = &req->pin.bv[i];
 
-		if ((bv->bv_offset & req->disk->mem_align) || (bv->bv_len & (SECTOR_SIZE - 1)))
+		if ((bv->bv_offset & req->disk->mem_align) || (bv->bv_len & (req->disk->lbs - 1)))
 			return false;
 	}
 	return true;
@@ -160,7 +160,8 @@ static int start_rw(struct blk_req *req, bool write)
 	if ((write ? payload_in(req) : payload_out(req)) || req->len > BLK_DATA_MAX ||
 	    !range_ok(disk, req->sector, req->len))
 		return -EINVAL;
-	if (write && (disk->flags & KVHOST_BLK_RDONLY))
+	if (write && ((disk->flags & KVHOST_BLK_RDONLY) ||
+		      (disk->bdev && bdev_read_only(disk->bdev))))
 		return -EROFS;
 	req->durable = write && req_durable(req);
 	ret = req_map(req, !write);
@@ -237,9 +238,10 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 	req->has_pin = false;
 	req->bounced = false;
 	req->durable = false;
+	req->moved = 0;
 	atomic_set(&req->pending, 1);
 	if (!req_parse(req)) {
-		/* No more of this batch is begun; blk_req_finish() drops it. */
+		/* blk_req_finish() drops it. */
 		req->status_at.len = 0;
 		kvh_vq_malformed(req->bq->vq);
 		blk_req_done(req);

@@ -10,6 +10,7 @@
 #define KVH_CORE_H
 
 #include <linux/atomic.h>
+#include <linux/completion.h>
 #include <linux/eventfd.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
@@ -18,11 +19,15 @@
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <uapi/kvhost.h>
 #include <kvhost.h>
 
 /* Chains a queue may take in one turn of its worker, so that others get theirs. */
 #define KVH_TURN_CHAINS	256u
+
+/* Longest a worker spins at a time, microseconds, whatever the owner asked for. */
+#define KVH_POLL_MAX_US	10000u
 
 /* Segments of one batch: many short chains, or any time one of the longest. */
 #define KVH_VQ_SEGS	(KVH_CHAIN_SEGS_MAX + 4 * KVH_BATCH)
@@ -152,7 +157,8 @@ struct kvh_kick {
  * @index:     its number
  * @state:     written under @lock and kvh_dev.lock (BROKEN: @lock alone);
  *             read locklessly for statistics
- * @hold:      nothing is taken while the device changes something
+ * @hold:      nothing is taken while the device changes something; set before
+ *             @lock is taken, so that a worker that spins lets go of it
  * @private:   the backend's
  * @features:  acknowledged feature bits, a copy of the device's
  * @size:      VHOST_SET_VRING_NUM, 0 before
@@ -241,6 +247,9 @@ struct kvh_vq {
  * @log_ctx:  VHOST_SET_LOG_FD
  * @pid:      of the owner, for names
  * @debugfs:  its statistics file
+ * @ref:      the work that ends the device, and the close that waits for it
+ * @end:      that work
+ * @ended:    it is done
  * @nvqs:     number of queues
  * @vqs:      the queues
  */
@@ -255,6 +264,9 @@ struct kvh_dev {
 	struct eventfd_ctx *log_ctx;
 	pid_t pid;
 	struct dentry *debugfs;
+	struct kref ref;
+	struct work_struct end;
+	struct completion ended;
 	unsigned int nvqs;
 	struct kvh_vq *vqs;
 };
@@ -268,10 +280,12 @@ extern const struct file_operations kvh_dev_fops;
 int kvh_dev_check_owner(const struct kvh_dev *dev);
 int kvh_dev_set_owner(struct kvh_dev *dev);
 int kvh_dev_need_worker(struct kvh_dev *dev, unsigned int index);
-void kvh_dev_reset(struct kvh_dev *dev);
+int kvh_dev_reset(struct kvh_dev *dev);
+int kvh_dev_init(void);
+void kvh_dev_exit(void);
 int kvh_dev_set_features(struct kvh_dev *dev, u64 features);
 int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map);
-void kvh_dev_set_log_base(struct kvh_dev *dev, u64 base);
+int kvh_dev_set_log_base(struct kvh_dev *dev, u64 base);
 int kvh_dev_set_log_fd(struct kvh_dev *dev, int fd);
 
 /* ioctl.c */
@@ -294,9 +308,9 @@ void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct mm_struct *mm);
 void kvh_vq_init(struct kvh_vq *vq, struct kvh_dev *dev, unsigned int index);
 void kvh_vq_reset(struct kvh_vq *vq);
 int kvh_vq_start(struct kvh_vq *vq);
-void kvh_vq_stop(struct kvh_vq *vq);
+int kvh_vq_stop(struct kvh_vq *vq);
 int kvh_vq_set_addr(struct kvh_vq *vq, const struct vhost_vring_addr *addr);
-void kvh_vq_hold(struct kvh_vq *vq);
+int kvh_vq_hold(struct kvh_vq *vq);
 void kvh_vq_resume(struct kvh_vq *vq);
 int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map);
 u32 kvh_vq_base(const struct kvh_vq *vq);
@@ -327,7 +341,7 @@ bool kvh_dirty_on(const struct kvh_vq *vq);
 void kvh_stats_fill(struct kvh_vq *vq, struct kvhost_vring_stats *out);
 void kvh_stats_dev_add(struct kvh_dev *dev);
 void kvh_stats_dev_remove(struct kvh_dev *dev);
-int kvh_stats_init(void);
+void kvh_stats_init(void);
 void kvh_stats_exit(void);
 
 #endif /* KVH_CORE_H */

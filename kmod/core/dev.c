@@ -14,6 +14,8 @@
 #include <linux/virtio_config.h>
 #include "core.h"
 
+static struct workqueue_struct *dev_wq;
+
 /**
  * kvh_dev_check_owner() - is the caller the owner?
  * @dev: device
@@ -96,14 +98,17 @@ int kvh_dev_set_owner(struct kvh_dev *dev)
  * @dev: device
  *
  * Context: Process context, device lock held. Waits for the backend.
+ * Return: 0, or -EINTR if the caller is being killed
  */
-void kvh_dev_stop_queues(struct kvh_dev *dev)
+int kvh_dev_stop_queues(struct kvh_dev *dev)
 {
 	unsigned int i;
+	int ret = 0;
 
 	lockdep_assert_held(&dev->lock);
-	for (i = 0; i < dev->nvqs; i++)
-		kvh_vq_stop(&dev->vqs[i]);
+	for (i = 0; !ret && i < dev->nvqs; i++)
+		ret = kvh_vq_stop(&dev->vqs[i]);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(kvh_dev_stop_queues);
 
@@ -112,14 +117,19 @@ EXPORT_SYMBOL_GPL(kvh_dev_stop_queues);
  * @dev: device
  *
  * Context: Process context, device lock held. Waits for the backend.
+ * Return: 0, or -EINTR if the caller is being killed, with no queue held
  */
-void kvh_dev_hold(struct kvh_dev *dev)
+int kvh_dev_hold(struct kvh_dev *dev)
 {
 	unsigned int i;
+	int ret = 0;
 
 	lockdep_assert_held(&dev->lock);
-	for (i = 0; i < dev->nvqs; i++)
-		kvh_vq_hold(&dev->vqs[i]);
+	for (i = 0; !ret && i < dev->nvqs; i++)
+		ret = kvh_vq_hold(&dev->vqs[i]);
+	if (ret)
+		kvh_dev_resume(dev);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(kvh_dev_hold);
 
@@ -144,13 +154,17 @@ EXPORT_SYMBOL_GPL(kvh_dev_resume);
  * @dev: device
  *
  * Context: Process context, device lock held. Waits for the backend.
+ * Return: 0, or -EINTR if the caller is being killed, with some queues stopped
  */
-void kvh_dev_reset(struct kvh_dev *dev)
+int kvh_dev_reset(struct kvh_dev *dev)
 {
 	unsigned int i;
+	int ret;
 
 	lockdep_assert_held(&dev->lock);
-	kvh_dev_stop_queues(dev);
+	ret = kvh_dev_stop_queues(dev);
+	if (ret)
+		return ret;
 	dev->backend->detach(dev);
 	kvh_stats_dev_remove(dev);
 	/* Who has just finished the last request may still be waking its queue. */
@@ -167,6 +181,7 @@ void kvh_dev_reset(struct kvh_dev *dev)
 	if (dev->mm)
 		mmput(dev->mm);
 	dev->mm = NULL;
+	return 0;
 }
 
 static bool dev_running(const struct kvh_dev *dev)
@@ -188,7 +203,8 @@ static bool dev_running(const struct kvh_dev *dev)
  *
  * Context: Process context, device lock held.
  * Return: 0; -EOPNOTSUPP for a bit not offered, -EINVAL for one whose
- * prerequisite is missing, -EBUSY for a change that needs stopped queues
+ * prerequisite is missing, -EBUSY for a change that needs stopped queues,
+ * -EINTR if the caller is being killed
  */
 int kvh_dev_set_features(struct kvh_dev *dev, u64 features)
 {
@@ -201,12 +217,17 @@ int kvh_dev_set_features(struct kvh_dev *dev, u64 features)
 		return ret;
 	if (((features ^ dev->features) & ~BIT_ULL(VHOST_F_LOG_ALL)) && dev_running(dev))
 		return -EBUSY;
+	/* What is in flight was begun without a mind to the log. */
+	ret = kvh_dev_hold(dev);
+	if (ret)
+		return ret;
 	dev->features = features;
 	for (i = 0; i < dev->nvqs; i++) {
 		mutex_lock(&dev->vqs[i].lock);
 		dev->vqs[i].features = features;
 		mutex_unlock(&dev->vqs[i].lock);
 	}
+	kvh_dev_resume(dev);
 	return 0;
 }
 
@@ -233,7 +254,8 @@ static int dev_check_map(struct kvh_dev *dev, const struct kvh_memmap *map)
  *
  * Context: Process context of the owner, device lock held. Waits for the
  * backend.
- * Return: 0, or -EFAULT if the ring of a running queue is not in @map
+ * Return: 0, -EFAULT if the ring of a running queue is not in @map, or -EINTR
+ * if the caller is being killed
  */
 int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map)
 {
@@ -244,7 +266,9 @@ int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map)
 	ret = dev_check_map(dev, map);
 	if (ret)
 		return ret;
-	kvh_dev_hold(dev);
+	ret = kvh_dev_hold(dev);
+	if (ret)
+		return ret;
 	swap(dev->map, map);
 	for (i = 0; i < dev->nvqs; i++) {
 		mutex_lock(&dev->vqs[i].lock);
@@ -261,19 +285,28 @@ int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map)
  * @dev:  device
  * @base: user address
  *
- * Context: Process context, device lock held.
+ * On return nothing in flight uses the old one.
+ *
+ * Context: Process context, device lock held. Waits for the backend.
+ * Return: 0, or -EINTR if the caller is being killed
  */
-void kvh_dev_set_log_base(struct kvh_dev *dev, u64 base)
+int kvh_dev_set_log_base(struct kvh_dev *dev, u64 base)
 {
 	unsigned int i;
+	int ret;
 
 	lockdep_assert_held(&dev->lock);
+	ret = kvh_dev_hold(dev);
+	if (ret)
+		return ret;
 	dev->log_base = base;
 	for (i = 0; i < dev->nvqs; i++) {
 		mutex_lock(&dev->vqs[i].lock);
 		dev->vqs[i].log_base = base;
 		mutex_unlock(&dev->vqs[i].lock);
 	}
+	kvh_dev_resume(dev);
+	return 0;
 }
 
 /**
@@ -304,6 +337,29 @@ int kvh_dev_set_log_fd(struct kvh_dev *dev, int fd)
 	return kvh_eventfd_swap(&ctx, VHOST_FILE_UNBIND);
 }
 
+/* Longest a close waits for the end of a device, before it goes on without. */
+#define DEV_END_TIMEOUT	(10 * HZ)
+
+static void dev_put(struct kref *ref)
+{
+	kfree(container_of(ref, struct kvh_dev, ref));
+}
+
+static void dev_end(struct work_struct *work)
+{
+	struct kvh_dev *dev = container_of(work, struct kvh_dev, end);
+	const struct kvh_backend *backend = dev->backend;
+
+	mutex_lock(&dev->lock);
+	kvh_dev_reset(dev);
+	mutex_unlock(&dev->lock);
+	backend->release(dev);
+	kvfree(dev->vqs);
+	complete(&dev->ended);
+	kref_put(&dev->ref, dev_put);
+	module_put(backend->owner);
+}
+
 static int dev_open(struct inode *inode, struct file *file)
 {
 	const struct kvh_backend *backend = kvh_node_get(kvh_node_of(file));
@@ -321,6 +377,9 @@ static int dev_open(struct inode *inode, struct file *file)
 	if (!dev->vqs)
 		goto err_free;
 	mutex_init(&dev->lock);
+	kref_init(&dev->ref);
+	init_completion(&dev->ended);
+	INIT_WORK(&dev->end, dev_end);
 	dev->backend = backend;
 	dev->nvqs = backend->nvqs;
 	for (i = 0; i < dev->nvqs; i++)
@@ -339,19 +398,43 @@ err_module:
 	return ret;
 }
 
+/*
+ * The last close may come from a process that is dying and still holds what
+ * the requests in flight wait for: the other end of a FUSE file or of a
+ * userfaultfd. So the device ends in a work queue; the close waits for it,
+ * but not for ever.
+ */
 static int dev_release(struct inode *inode, struct file *file)
 {
 	struct kvh_dev *dev = file->private_data;
-	const struct kvh_backend *backend = dev->backend;
 
-	mutex_lock(&dev->lock);
-	kvh_dev_reset(dev);
-	mutex_unlock(&dev->lock);
-	backend->release(dev);
-	kvfree(dev->vqs);
-	kfree(dev);
-	module_put(backend->owner);
+	kref_get(&dev->ref);
+	queue_work(dev_wq, &dev->end);
+	wait_for_completion_timeout(&dev->ended, DEV_END_TIMEOUT);
+	kref_put(&dev->ref, dev_put);
 	return 0;
+}
+
+/**
+ * kvh_dev_init() - make what ending devices needs
+ *
+ * Context: Module init.
+ * Return: 0 or -ENOMEM
+ */
+int kvh_dev_init(void)
+{
+	dev_wq = alloc_workqueue("kvhost", WQ_UNBOUND, 0);
+	return dev_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * kvh_dev_exit() - undo kvh_dev_init(); waits for devices that are ending
+ *
+ * Context: Module exit.
+ */
+void kvh_dev_exit(void)
+{
+	destroy_workqueue(dev_wq);
 }
 
 /** kvh_dev_fops - file operations of every node */

@@ -63,8 +63,7 @@ static long dev_set_owner(struct kvh_dev *dev, void __user *argp)
 
 static long dev_reset_owner(struct kvh_dev *dev, void __user *argp)
 {
-	kvh_dev_reset(dev);
-	return 0;
+	return kvh_dev_reset(dev);
 }
 
 static long dev_set_mem_table(struct kvh_dev *dev, void __user *argp)
@@ -88,8 +87,7 @@ static long dev_set_log_base(struct kvh_dev *dev, void __user *argp)
 		return -EFAULT;
 	if (base != (unsigned long)base || !access_ok((void __user *)(unsigned long)base, 1))
 		return -EFAULT;
-	kvh_dev_set_log_base(dev, base);
-	return 0;
+	return kvh_dev_set_log_base(dev, base);
 }
 
 static long dev_set_log_fd(struct kvh_dev *dev, void __user *argp)
@@ -115,10 +113,8 @@ static long dev_set_vring_enable(struct kvh_dev *dev, void __user *argp)
 	if (s.num > 1)
 		return -EINVAL;
 	vq = &dev->vqs[array_index_nospec(s.index, dev->nvqs)];
-	if (!s.num) {
-		kvh_vq_stop(vq);
-		return 0;
-	}
+	if (!s.num)
+		return kvh_vq_stop(vq);
 	ret = dev->backend->ready(dev);
 	if (!ret)
 		ret = kvh_dev_need_worker(dev, vq->index);
@@ -284,7 +280,8 @@ static long vq_dispatch(struct kvh_dev *dev, unsigned int cmd, void __user *argp
 	for (i = 0; i < ARRAY_SIZE(vq_ioctls); i++) {
 		if (vq_ioctls[i].cmd != cmd)
 			continue;
-		mutex_lock(&vq->lock);
+		if (mutex_lock_killable(&vq->lock))
+			return -EINTR;
 		ret = vq_ioctls[i].fn(vq, argp);
 		mutex_unlock(&vq->lock);
 		break;
@@ -325,7 +322,8 @@ long kvh_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct kvh_dev *dev = file->private_data;
 	long ret;
 
-	mutex_lock(&dev->lock);
+	if (mutex_lock_killable(&dev->lock))
+		return -EINTR;
 	ret = dev_dispatch(dev, cmd, (void __user *)arg);
 	mutex_unlock(&dev->lock);
 	return ret;

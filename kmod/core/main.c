@@ -9,12 +9,18 @@
 
 static int __init kvhost_init(void)
 {
-	return kvh_stats_init();
+	int ret = kvh_dev_init();
+
+	if (ret)
+		return ret;
+	kvh_stats_init();
+	return 0;
 }
 
 static void __exit kvhost_exit(void)
 {
 	kvh_stats_exit();
+	kvh_dev_exit();
 }
 
 module_init(kvhost_init);

@@ -12,7 +12,10 @@
 
 #define PIN_STEP	16u
 
-/* Pin user range [@uaddr, @uaddr + @len) and append it to @pin, which has room. */
+/*
+ * Pin user range [@uaddr, @uaddr + @len) and append it to @pin, in which
+ * pin_prepare() has counted it: neither segments nor regions change meanwhile.
+ */
 static int pin_run(struct kvh_pin *pin, u64 uaddr, u64 len)
 {
 	unsigned int flags = pin->write ? FOLL_WRITE : 0;
@@ -54,36 +57,48 @@ static int pin_seg(struct kvh_pin *pin, struct kvh_vq *vq, u64 gpa, u64 len)
 	return 0;
 }
 
-/*
- * Most pages @len bytes in @n segments can touch: each segment, and each
- * region border within one, adds at most two partial pages.
- */
-static size_t pin_bound(const struct kvh_vq *vq, unsigned int n, size_t len)
+/* Pages a part of one segment touches, region by region. */
+static int pin_count_seg(struct kvh_vq *vq, u64 gpa, u64 len, size_t *pages)
 {
-	return len / PAGE_SIZE + 2 * ((size_t)n + vq->env.map->nr);
+	u64 uaddr, run;
+	int ret;
+
+	for (; len; gpa += run, len -= run) {
+		ret = kvh_env_uaddr(&vq->env, gpa, len, &uaddr, &run);
+		if (ret)
+			return ret;
+		*pages += DIV_ROUND_UP(offset_in_page(uaddr) + run, PAGE_SIZE);
+	}
+	return 0;
 }
 
+/* Make room for every page, and for the segments if they have to be marked dirty. */
 static int pin_prepare(struct kvh_pin *pin, struct kvh_vq *vq, const struct kvh_seg *segs,
-		       unsigned int n, size_t len, bool write)
+		       unsigned int n, u64 off, size_t len, bool write)
 {
-	size_t bound;
+	size_t left = len, pages = 0;
+	unsigned int i;
+	u64 run;
+	int ret;
 
 	memset(pin, 0, offsetof(struct kvh_pin, small));
 	pin->bv = pin->small;
 	pin->write = write;
-	if (!vq->env.map)
+	for (i = 0; i < n && left; i++, left -= run, off = 0) {
+		run = min_t(u64, left, segs[i].len - off);
+		ret = pin_count_seg(vq, segs[i].addr + off, run, &pages);
+		if (ret)
+			return ret;
+	}
+	if (left)
 		return -EFAULT;
-	/* One segment within PIN_INLINE - 1 pages' worth fits, however it lies. */
-	if (n == 1 && vq->env.map->nr == 1 && len <= (KVH_PIN_INLINE - 1) * PAGE_SIZE)
-		return 0;
-	bound = pin_bound(vq, n, len);
-	if (bound > KVH_PIN_INLINE) {
-		pin->bv = kvmalloc_array(bound, sizeof(*pin->bv), GFP_KERNEL);
+	if (pages > KVH_PIN_INLINE) {
+		pin->bv = kvmalloc_array(pages, sizeof(*pin->bv), GFP_KERNEL_ACCOUNT);
 		if (!pin->bv)
 			return -ENOMEM;
 	}
 	if (write && kvh_dirty_on(vq)) {
-		pin->segs = kvmalloc_array(n, sizeof(*segs), GFP_KERNEL);
+		pin->segs = kvmalloc_array(n, sizeof(*segs), GFP_KERNEL_ACCOUNT);
 		if (!pin->segs)
 			return -ENOMEM;
 	}
@@ -125,7 +140,7 @@ int kvh_pin_get(struct kvh_pin *pin, struct kvh_vq *vq, const struct kvh_seg *se
 	lockdep_assert_held(&vq->lock);
 	for (; n && off >= segs->len; segs++, n--)
 		off -= segs->len;
-	ret = pin_prepare(pin, vq, segs, n, len, write);
+	ret = pin_prepare(pin, vq, segs, n, off, len, write);
 	for (; !ret && n && left; segs++, n--) {
 		run = min_t(u64, left, segs->len - off);
 		ret = pin_seg(pin, vq, segs->addr + off, run);
@@ -134,8 +149,6 @@ int kvh_pin_get(struct kvh_pin *pin, struct kvh_vq *vq, const struct kvh_seg *se
 		left -= run;
 		off = 0;
 	}
-	if (!ret && left)
-		ret = -EFAULT;
 	if (ret)
 		pin_drop(pin);
 	return ret;

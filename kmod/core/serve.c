@@ -9,7 +9,6 @@
  * wait for ever.
  */
 #include <linux/ktime.h>
-#include <linux/sched/signal.h>
 #include <linux/sched/clock.h>
 #include "core.h"
 
@@ -21,6 +20,8 @@ static void vq_flush(struct kvh_vq *vq)
 	if (!vq->unflushed)
 		return;
 	vq->unflushed = 0;
+	if (!kvh_ring_publish(&vq->ring))
+		return;
 	if (kvh_dirty_on(vq)) {
 		if (layout == KVH_RING_PACKED)
 			kvh_dirty_mark_user(vq, vq->addr.desc_user_addr,
@@ -29,8 +30,6 @@ static void vq_flush(struct kvh_vq *vq)
 			kvh_dirty_mark(vq, vq->addr.log_guest_addr,
 				       kvh_ring_device_bytes(layout, vq->size));
 	}
-	if (!kvh_ring_publish(&vq->ring))
-		return;
 	if (kvh_ring_need_signal(&vq->ring))
 		kvh_vq_signal(vq);
 	else
@@ -39,7 +38,7 @@ static void vq_flush(struct kvh_vq *vq)
 
 static bool vq_may_take(const struct kvh_vq *vq)
 {
-	return vq->state == KVH_VQ_RUNNING && !vq->hold;
+	return vq->state == KVH_VQ_RUNNING && !READ_ONCE(vq->hold);
 }
 
 static void vq_reap(struct kvh_vq *vq)
@@ -58,14 +57,14 @@ static bool vq_poll(struct kvh_vq *vq)
 
 	if (!vq->busyloop)
 		return false;
-	end = local_clock() + (u64)vq->busyloop * NSEC_PER_USEC;
+	end = local_clock() + (u64)min(vq->busyloop, KVH_POLL_MAX_US) * NSEC_PER_USEC;
 	do {
 		if (kvh_ring_has_avail(&vq->ring) || vq->dev->backend->pending(vq)) {
 			vq->stats.polls++;
 			return true;
 		}
 		cpu_relax();
-	} while (!need_resched() && !signal_pending(current) && local_clock() < end);
+	} while (!need_resched() && !READ_ONCE(vq->hold) && local_clock() < end);
 	return false;
 }
 
@@ -92,10 +91,13 @@ static bool vq_rounds(struct kvh_vq *vq)
 		}
 		before = vq->budget;
 		vq->dev->backend->serve(vq);
-		if (!vq->budget) {
-			vq_reap(vq);
+		/*
+		 * Whatever came of it: requests that finished in the backend's
+		 * own context have woken nobody.
+		 */
+		vq_reap(vq);
+		if (!vq->budget)
 			return true;
-		}
 		if (vq->budget == before && vq_may_take(vq))
 			return false;
 	}
@@ -156,6 +158,8 @@ int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains)
 		return 0;
 	n = kvh_ring_take(&vq->ring, &vq->env, vq->chains, min(vq->budget, KVH_BATCH),
 			  vq->segs, KVH_VQ_SEGS);
+	if (unlikely(n == -EAGAIN))
+		return 0;
 	if (unlikely(n < 0)) {
 		kvh_vq_break(vq, vq->ring.fault);
 		return 0;
@@ -183,6 +187,7 @@ void kvh_vq_untake(struct kvh_vq *vq, const struct kvh_chain *chains, unsigned i
 	lockdep_assert_held(&vq->lock);
 	kvh_ring_untake(&vq->ring, chains, n);
 	vq->stats.chains -= n;
+	vq->budget += n;
 	WRITE_ONCE(vq->in_flight, vq->in_flight - n);
 }
 EXPORT_SYMBOL_GPL(kvh_vq_untake);

@@ -108,13 +108,13 @@ void kvh_stats_dev_remove(struct kvh_dev *dev)
 /**
  * kvh_stats_init() - make the debugfs directory
  *
+ * A kernel without debugfs is not an error.
+ *
  * Context: Module init.
- * Return: 0; a kernel without debugfs is not an error
  */
-int kvh_stats_init(void)
+void kvh_stats_init(void)
 {
 	stats_root = debugfs_create_dir("kvhost", NULL);
-	return 0;
 }
 
 /**

@@ -13,7 +13,6 @@
 #include <linux/virtio_ring.h>
 #include "core.h"
 
-
 #define DESC_ALIGN	16
 
 /**
@@ -200,7 +199,7 @@ static int vq_start_locked(struct kvh_vq *vq)
 	vq->unflushed = 0;
 	/* The first turn asks for doorbells. */
 	vq->kick_on = false;
-	vq->hold = false;
+	WRITE_ONCE(vq->hold, false);
 	WRITE_ONCE(vq->state, KVH_VQ_RUNNING);
 	return 0;
 
@@ -235,13 +234,25 @@ int kvh_vq_start(struct kvh_vq *vq)
 	return ret;
 }
 
-/* Forbid taking and wait until nothing is in flight. */
-static void vq_quiesce(struct kvh_vq *vq)
+/*
+ * Forbid taking and wait until nothing is in flight. An owner that is being
+ * killed gives up: what it waits for may be its own to provide.
+ */
+static int vq_quiesce(struct kvh_vq *vq)
 {
-	mutex_lock(&vq->lock);
-	vq->hold = true;
-	mutex_unlock(&vq->lock);
-	wait_event(vq->idle, !READ_ONCE(vq->in_flight));
+	int ret;
+
+	WRITE_ONCE(vq->hold, true);
+	/* A worker that did not see it yet is done with its turn after this. */
+	ret = mutex_lock_killable(&vq->lock);
+	if (!ret) {
+		mutex_unlock(&vq->lock);
+		kvh_vq_wake(vq);
+		ret = wait_event_killable(vq->idle, !READ_ONCE(vq->in_flight));
+	}
+	if (ret)
+		WRITE_ONCE(vq->hold, false);
+	return ret ? -EINTR : 0;
 }
 
 /**
@@ -249,22 +260,28 @@ static void vq_quiesce(struct kvh_vq *vq)
  * @vq: queue; nothing to do if stopped
  *
  * Context: Process context, device lock held. Waits for the backend.
+ * Return: 0, or -EINTR if the caller is being killed; never in a kernel thread
  */
-void kvh_vq_stop(struct kvh_vq *vq)
+int kvh_vq_stop(struct kvh_vq *vq)
 {
+	int ret;
+
 	lockdep_assert_held(&vq->dev->lock);
 	if (vq->state == KVH_VQ_STOPPED)
-		return;
-	vq_quiesce(vq);
+		return 0;
+	ret = vq_quiesce(vq);
+	if (ret)
+		return ret;
 	mutex_lock(&vq->lock);
 	vq->base = kvh_ring_base(&vq->ring);
 	vq->base_set = true;
 	WRITE_ONCE(vq->state, KVH_VQ_STOPPED);
-	vq->hold = false;
+	WRITE_ONCE(vq->hold, false);
 	vq->dev->backend->stop(vq);
 	vq_unmap(vq);
 	vq_free_scratch(vq);
 	mutex_unlock(&vq->lock);
+	return 0;
 }
 
 /**
@@ -272,12 +289,12 @@ void kvh_vq_stop(struct kvh_vq *vq)
  * @vq: queue
  *
  * Context: Process context, device lock held. Waits for the backend.
+ * Return: 0, or -EINTR if the caller is being killed, with the queue not held
  */
-void kvh_vq_hold(struct kvh_vq *vq)
+int kvh_vq_hold(struct kvh_vq *vq)
 {
 	lockdep_assert_held(&vq->dev->lock);
-	if (vq->state != KVH_VQ_STOPPED)
-		vq_quiesce(vq);
+	return vq->state == KVH_VQ_STOPPED ? 0 : vq_quiesce(vq);
 }
 
 /**
@@ -291,9 +308,7 @@ void kvh_vq_resume(struct kvh_vq *vq)
 	lockdep_assert_held(&vq->dev->lock);
 	if (vq->state == KVH_VQ_STOPPED)
 		return;
-	mutex_lock(&vq->lock);
-	vq->hold = false;
-	mutex_unlock(&vq->lock);
+	WRITE_ONCE(vq->hold, false);
 	kvh_vq_wake(vq);
 }
 

@@ -10,6 +10,7 @@
 #include <linux/cgroup.h>
 #include <linux/completion.h>
 #include <linux/kthread.h>
+#include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "core.h"
@@ -19,8 +20,12 @@ static int worker_main(void *data)
 	struct kvh_worker *w = data;
 	struct llist_node *node;
 	struct kvh_work *work, *next;
+	struct mem_cgroup *memcg, *old;
 
 	kthread_use_mm(w->mm);
+	/* What is allocated for a request is charged to the owner. */
+	memcg = get_mem_cgroup_from_mm(w->mm);
+	old = set_active_memcg(memcg);
 	for (;;) {
 		/* Pairs with wake_up_process() in kvh_worker_queue(). */
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -46,6 +51,8 @@ static int worker_main(void *data)
 		}
 	}
 	__set_current_state(TASK_RUNNING);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
 	kthread_unuse_mm(w->mm);
 	return 0;
 }

@@ -73,9 +73,9 @@ void kvh_node_unregister(struct kvh_node *node);
 void kvh_dev_set_private(struct kvh_dev *dev, void *private);
 void *kvh_dev_private(const struct kvh_dev *dev);
 u64 kvh_dev_features(const struct kvh_dev *dev);
-void kvh_dev_hold(struct kvh_dev *dev);
+int kvh_dev_hold(struct kvh_dev *dev);
 void kvh_dev_resume(struct kvh_dev *dev);
-void kvh_dev_stop_queues(struct kvh_dev *dev);
+int kvh_dev_stop_queues(struct kvh_dev *dev);
 
 /* The queue. */
 void kvh_vq_set_private(struct kvh_vq *vq, void *private);
