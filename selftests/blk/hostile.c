@@ -3,14 +3,17 @@
  * What a hostile guest puts into a ring hurts that queue alone (HD-004,
  * HD-008 ... HD-021, HD-050).
  *
- * Each variant is one malformed chain on queue 0 of a device with two queues.
+ * Each row is one malformed chain on queue 0 of a device with two queues.
  * Required of every one: the queue is marked broken once, the error eventfd is
  * signalled, the counter of that fault goes up, queue 1 goes on working, and
- * stopping and starting the queue revives it. What was in flight beforehand
- * is completed.
+ * stopping and starting the queue revives it.
  */
 #include <poll.h>
-#include "disk.h"
+#include <sys/mman.h>
+#include <unistd.h>
+#include "kselftest.h"
+#include "lib/blkreq.h"
+#include "lib/kvhost.h"
 
 #define QUEUE	64u
 #define D_NEXT	VRING_DESC_F_NEXT
@@ -19,7 +22,6 @@
 
 /* Where the parts of a well-formed request lie; scenes bend them. */
 struct scene {
-	struct kvhost *k;
 	struct vq *q;
 	struct blkreq *r;
 	struct vring_desc *t;	/* table of head 0 */
@@ -277,160 +279,217 @@ static void hd050_status_in_the_hole(struct scene *s)
 /* Nothing wrong with the ring or the chain: it is the request in it. */
 #define FAULT_REQUEST	FAULT_NONE
 
-FIXTURE(hostile) {
-	struct kvhost k;
-	struct blkreq r;
-	struct blkreq other;
-	int fd;
-};
-
-FIXTURE_VARIANT(hostile) {
+/**
+ * struct row - a malformed chain and what has to come of it
+ * @name:        the promise
+ * @play:        lays it into the ring, at head 0
+ * @fault:       the counter that goes up
+ * @no_indirect: on a device without VIRTIO_F_INDIRECT_DESC
+ * @or_ioerr:    an answer of IOERR is as good as a broken queue
+ */
+struct row {
+	const char *name;
 	void (*play)(struct scene *s);
 	unsigned int fault;
 	bool no_indirect;
 	bool or_ioerr;
 };
 
-#define SCENE(f, kind)		FIXTURE_VARIANT_ADD(hostile, f) { .play = f, .fault = kind }
-#define SCENE_NOIND(n, f, kind)	FIXTURE_VARIANT_ADD(hostile, n) { \
-					.play = f, .fault = kind, .no_indirect = true }
-#define SCENE_REQ(f, ioerr)	FIXTURE_VARIANT_ADD(hostile, f) { \
-					.play = f, .fault = FAULT_REQUEST, .or_ioerr = ioerr }
+static const struct row rows[] = {
+	{ "HD-008 readable after writable",
+	  hd008_readable_after_writable, FAULT_ORDER, false, false },
+	{ "HD-008 readable after writable in table",
+	  hd008_readable_after_writable_in_table, FAULT_ORDER, false, false },
+	{ "HD-010 loop to itself", hd010_loop_to_itself, FAULT_LOOP, false, false },
+	{ "HD-010 loop of two", hd010_loop_of_two, FAULT_LOOP, false, false },
+	{ "HD-010 loop through the whole table",
+	  hd010_loop_through_the_whole_table, FAULT_LOOP, false, false },
+	{ "HD-010 loop in an indirect table",
+	  hd010_loop_in_an_indirect_table, FAULT_LOOP, false, false },
+	{ "HD-011 readable bytes beyond 2 32",
+	  hd011_readable_bytes_beyond_2_32, FAULT_TOTAL_LEN, false, false },
+	{ "HD-011 writable bytes beyond 2 32",
+	  hd011_writable_bytes_beyond_2_32, FAULT_TOTAL_LEN, false, false },
+	{ "HD-012 next is the queue size",
+	  hd012_next_is_the_queue_size, FAULT_NEXT_RANGE, false, false },
+	{ "HD-012 next is 65535", hd012_next_is_65535, FAULT_NEXT_RANGE, false, false },
+	{ "HD-012 next beyond the indirect table",
+	  hd012_next_beyond_the_indirect_table, FAULT_NEXT_RANGE, false, false },
+	{ "HD-012 zero length header", hd012_zero_length_header, FAULT_ZERO_LEN, false, false },
+	{ "HD-012 zero length data", hd012_zero_length_data, FAULT_ZERO_LEN, false, false },
+	{ "HD-012 zero length status in a table",
+	  hd012_zero_length_status_in_a_table, FAULT_ZERO_LEN, false, false },
+	{ "HD-012 address wraps", hd012_address_wraps, FAULT_ADDR_WRAP, false, false },
+	{ "HD-012 address wraps by one byte",
+	  hd012_address_wraps_by_one_byte, FAULT_ADDR_WRAP, false, false },
+	{ "HD-013 table in a table", hd013_table_in_a_table, FAULT_INDIRECT_NEST, false, false },
+	{ "HD-014 indirect and next",
+	  hd014_indirect_and_next, FAULT_INDIRECT_NEXT, false, false },
+	{ "HD-015 table of no bytes", hd015_table_of_no_bytes, FAULT_INDIRECT_LEN, false, false },
+	{ "HD-015 table length is ragged",
+	  hd015_table_length_is_ragged, FAULT_INDIRECT_LEN, false, false },
+	{ "HD-015 table of 2 32 minus 16 bytes",
+	  hd015_table_of_2_32_minus_16_bytes, FAULT_INDIRECT_LEN, false, false },
+	{ "HD-016 table above the cap",
+	  hd016_table_above_the_cap, FAULT_INDIRECT_LEN, false, false },
+	{ "HD-015 table in the hole",
+	  hd015_table_in_the_hole, FAULT_INDIRECT_READ, false, false },
+	{ "HD-015 table runs into the hole",
+	  hd015_table_runs_into_the_hole, FAULT_INDIRECT_READ, false, false },
+	{ "HD-015 table wraps", hd015_table_wraps, FAULT_INDIRECT_READ, false, false },
+	{ "HD-017 avail index jumps", hd017_avail_index_jumps, FAULT_AVAIL_JUMP, false, false },
+	{ "HD-017 avail index goes back",
+	  hd017_avail_index_goes_back, FAULT_AVAIL_JUMP, false, false },
+	{ "HD-018 head is the queue size",
+	  hd018_head_is_the_queue_size, FAULT_HEAD_RANGE, false, false },
+	{ "HD-018 head is 65535", hd018_head_is_65535, FAULT_HEAD_RANGE, false, false },
+	{ "HD-004 indirect not negotiated", good_table, FAULT_INDIRECT_OFF, true, false },
+	{ "HD-050 no status byte", hd050_no_status_byte, FAULT_REQUEST, false, false },
+	{ "HD-050 no status byte after data to write",
+	  hd050_no_status_byte_after_data_to_write, FAULT_REQUEST, false, false },
+	{ "HD-050 no header", hd050_no_header, FAULT_REQUEST, false, true },
+	{ "HD-050 header one byte short",
+	  hd050_header_one_byte_short, FAULT_REQUEST, false, true },
+	{ "HD-050 header in the hole", hd050_header_in_the_hole, FAULT_REQUEST, false, true },
+	{ "HD-050 header runs into the hole",
+	  hd050_header_runs_into_the_hole, FAULT_REQUEST, false, true },
+	{ "HD-050 status in the hole", hd050_status_in_the_hole, FAULT_REQUEST, false, false },
+};
 
-SCENE(hd008_readable_after_writable, FAULT_ORDER);
-SCENE(hd008_readable_after_writable_in_table, FAULT_ORDER);
-SCENE(hd010_loop_to_itself, FAULT_LOOP);
-SCENE(hd010_loop_of_two, FAULT_LOOP);
-SCENE(hd010_loop_through_the_whole_table, FAULT_LOOP);
-SCENE(hd010_loop_in_an_indirect_table, FAULT_LOOP);
-SCENE(hd011_readable_bytes_beyond_2_32, FAULT_TOTAL_LEN);
-SCENE(hd011_writable_bytes_beyond_2_32, FAULT_TOTAL_LEN);
-SCENE(hd012_next_is_the_queue_size, FAULT_NEXT_RANGE);
-SCENE(hd012_next_is_65535, FAULT_NEXT_RANGE);
-SCENE(hd012_next_beyond_the_indirect_table, FAULT_NEXT_RANGE);
-SCENE(hd012_zero_length_header, FAULT_ZERO_LEN);
-SCENE(hd012_zero_length_data, FAULT_ZERO_LEN);
-SCENE(hd012_zero_length_status_in_a_table, FAULT_ZERO_LEN);
-SCENE(hd012_address_wraps, FAULT_ADDR_WRAP);
-SCENE(hd012_address_wraps_by_one_byte, FAULT_ADDR_WRAP);
-SCENE(hd013_table_in_a_table, FAULT_INDIRECT_NEST);
-SCENE(hd014_indirect_and_next, FAULT_INDIRECT_NEXT);
-SCENE(hd015_table_of_no_bytes, FAULT_INDIRECT_LEN);
-SCENE(hd015_table_length_is_ragged, FAULT_INDIRECT_LEN);
-SCENE(hd015_table_of_2_32_minus_16_bytes, FAULT_INDIRECT_LEN);
-SCENE(hd016_table_above_the_cap, FAULT_INDIRECT_LEN);
-SCENE(hd015_table_in_the_hole, FAULT_INDIRECT_READ);
-SCENE(hd015_table_runs_into_the_hole, FAULT_INDIRECT_READ);
-SCENE(hd015_table_wraps, FAULT_INDIRECT_READ);
-SCENE(hd017_avail_index_jumps, FAULT_AVAIL_JUMP);
-SCENE(hd017_avail_index_goes_back, FAULT_AVAIL_JUMP);
-SCENE(hd018_head_is_the_queue_size, FAULT_HEAD_RANGE);
-SCENE(hd018_head_is_65535, FAULT_HEAD_RANGE);
-SCENE_NOIND(hd004_indirect_not_negotiated, good_table, FAULT_INDIRECT_OFF);
-SCENE_REQ(hd050_no_status_byte, false);
-SCENE_REQ(hd050_no_status_byte_after_data_to_write, false);
-SCENE_REQ(hd050_no_header, true);
-SCENE_REQ(hd050_header_one_byte_short, true);
-SCENE_REQ(hd050_header_in_the_hole, true);
-SCENE_REQ(hd050_header_runs_into_the_hole, true);
-SCENE_REQ(hd050_status_in_the_hole, false);
+/* The device under test: queue 0 is attacked, queue 1 looks on. */
+struct bench {
+	struct kvhost k;
+	struct blkreq r;
+	struct blkreq other;
+};
 
-FIXTURE_SETUP(hostile)
+static bool works(struct bench *b, struct blkreq *r, unsigned int i)
 {
-	struct kvhost_opts o = {
-		.queues = 2, .size = QUEUE, .no_indirect = variant->no_indirect,
-	};
-
-	self->fd = backing_open(disk_paths[DISK_NULLB], O_RDWR);
-	o.fd = self->fd;
-	kvhost_start(&self->k, &o);
-	blkreq_init(&self->r, &self->k.mem, GMEM_LOW, 4096);
-	blkreq_init(&self->other, &self->k.mem, GMEM_LOW, 4096);
+	return blk_do(r, &b->k.q[i], VIRTIO_BLK_T_IN, 0, 512) == VIRTIO_BLK_S_OK;
 }
 
-FIXTURE_TEARDOWN(hostile)
+/* Offer head 0 as the scene leaves it; the library's own book-keeping is bypassed. */
+static void play(struct bench *b, void (*fn)(struct scene *s))
 {
-	kvhost_close(&self->k);
-	close(self->fd);
-}
+	struct vq *q = &b->k.q[0];
+	struct scene s = { .q = q, .r = &b->r, .t_gpa = vq_table(q, 0) };
 
-/* Offer head 0 as the scene left it; the library's own book-keeping is bypassed. */
-static void play(struct kvhost *k, struct blkreq *r, void (*fn)(struct scene *s))
-{
-	struct vq *q = &k->q[0];
-	struct scene s = { .k = k, .q = q, .r = r, .t_gpa = vq_table(q, 0) };
-
-	s.t = gmem_va(&k->mem, s.t_gpa);
-	blkreq_set(r, VIRTIO_BLK_T_IN, 0, 512);
+	s.t = gmem_va(&b->k.mem, s.t_gpa);
+	blkreq_set(&b->r, VIRTIO_BLK_T_IN, 0, 512);
 	vq_offer(q, 0);
 	fn(&s);
+	vq_arm(q);
 	vq_publish(q);
 	vq_kick_always(q);
 }
 
-static bool works(struct kvhost *k, struct blkreq *r, unsigned int i)
+/* Where a status byte can be written, was it? Waits for either outcome. */
+static bool answered_ioerr(struct bench *b)
 {
-	return blk_do(r, &k->q[i], VIRTIO_BLK_T_IN, 0, 512) == VIRTIO_BLK_S_OK;
+	struct vq *q = &b->k.q[0];
+	struct pollfd p[2] = {
+		{ .fd = q->err_fd, .events = POLLIN },
+		{ .fd = q->call_fd, .events = POLLIN },
+	};
+
+	if (vq_used_idx(q) == q->used_idx)
+		must(poll(p, 2, LIMIT_MS) > 0, "neither used nor broken");
+	return vq_used_idx(q) != q->used_idx &&
+	       blkreq_status(&b->r) == VIRTIO_BLK_S_IOERR;
 }
 
-TEST_F(hostile, breaks_its_queue_and_nothing_else)
+/* Queue 0 is broken as it should be. Return: NULL, or what is not so. */
+static const char *check_broken(struct bench *b, const struct row *row,
+				const struct kvhost_vring_stats *before)
 {
-	struct kvhost_vring_stats before, st;
-	struct vq *q = &self->k.q[0];
+	struct vq *q = &b->k.q[0];
+	struct kvhost_vring_stats st;
 	unsigned int i;
 
-	ASSERT_TRUE(works(&self->k, &self->r, 0));
-	kvhost_stats(&self->k, 0, &before);
-	play(&self->k, &self->r, variant->play);
-	if (variant->or_ioerr) {
-		/* the status byte is there: an answer is as good as a broken queue */
-		struct pollfd p[2] = {
-			{ .fd = q->err_fd, .events = POLLIN },
-			{ .fd = q->call_fd, .events = POLLIN },
-		};
-
-		vq_arm(q);
-		if (vq_used_idx(q) == q->used_idx)
-			ASSERT_LT(0, poll(p, 2, LIMIT_MS));
-		if (vq_used_idx(q) != q->used_idx) {
-			EXPECT_EQ(VIRTIO_BLK_S_IOERR, blkreq_status(&self->r));
-			ASSERT_TRUE(works(&self->k, &self->other, 1));
-			return;
+	if (!eventfd_wait(q->err_fd, LIMIT_MS))
+		return "the error eventfd stays silent";
+	if (!kvhost_wait_state(&b->k, 0, KVHOST_VRING_BROKEN))
+		return "the queue is not broken";
+	kvhost_stats(&b->k, 0, &st);
+	if (st.broken != before->broken + 1)
+		return "it was not marked broken exactly once";
+	st.faults[row->fault]--;
+	for (i = 0; i < KVHOST_FAULTS_MAX; i++)
+		if (st.faults[i] != before->faults[i]) {
+			ksft_print_msg("counter of fault %u is wrong\n", i);
+			return "the fault was taken for another";
 		}
-	}
-	ASSERT_TRUE(eventfd_wait(q->err_fd, LIMIT_MS)) {
-		TH_LOG("the error eventfd stays silent");
-	}
-	ASSERT_TRUE(kvhost_wait_state(&self->k, 0, KVHOST_VRING_BROKEN));
-	kvhost_stats(&self->k, 0, &st);
-	EXPECT_EQ(before.broken + 1, st.broken);
-	for (i = 0; i < KVHOST_FAULTS_MAX; i++) {
-		EXPECT_EQ(before.faults[i] + (variant->fault == i), st.faults[i]) {
-			TH_LOG("counter of fault %u", i);
-		}
-	}
-	EXPECT_EQ(0, st.in_flight);
-	EXPECT_EQ(q->used_idx, vq_used_idx(q));
-	EXPECT_EQ(BLK_NO_STATUS, blkreq_status(&self->r));
-
-	/* more kicks do not wake it up */
-	vq_kick_always(q);
-	ASSERT_TRUE(works(&self->k, &self->other, 1));
-	kvhost_stats(&self->k, 0, &st);
-	EXPECT_EQ(before.broken + 1, st.broken);
-	kvhost_stats(&self->k, 1, &st);
-	EXPECT_EQ(KVHOST_VRING_RUNNING, st.state);
-	EXPECT_EQ(0, st.broken);
-
-	kvhost_revive(&self->k, 0);
-	for (i = 0; i < 100; i++)
-		ASSERT_TRUE(works(&self->k, &self->r, 0));
-	EXPECT_EQ(0, eventfd_take(q->err_fd));
+	if (st.in_flight)
+		return "something is still in flight";
+	if (vq_used_idx(q) != q->used_idx || blkreq_status(&b->r) != BLK_NO_STATUS)
+		return "the chain came back as used";
+	return NULL;
 }
 
-static void __attribute__((constructor)) make_disks(void)
+/* Queue 1 has noticed nothing. Return: NULL, or what is not so. */
+static const char *check_other(struct bench *b, u64 broken)
 {
-	disk_make("hostile", 1 << DISK_NULLB);
+	struct kvhost_vring_stats st;
+
+	vq_kick_always(&b->k.q[0]);	/* more kicks do not wake it up */
+	if (!works(b, &b->other, 1))
+		return "the other queue does not work";
+	kvhost_stats(&b->k, 1, &st);
+	if (st.state != KVHOST_VRING_RUNNING || st.broken)
+		return "the other queue is broken too";
+	kvhost_stats(&b->k, 0, &st);
+	return st.broken == broken ? NULL : "a kick broke the queue again";
 }
 
-TEST_HARNESS_MAIN
+static const char *try_row(struct bench *b, const struct row *row)
+{
+	struct kvhost_vring_stats before;
+	const char *err;
+	unsigned int i;
+
+	if (!works(b, &b->r, 0))
+		return "the queue does not work to begin with";
+	kvhost_stats(&b->k, 0, &before);
+	play(b, row->play);
+	if (row->or_ioerr && answered_ioerr(b))
+		return check_other(b, before.broken);
+	err = check_broken(b, row, &before);
+	if (!err)
+		err = check_other(b, before.broken + 1);
+	if (err)
+		return err;
+	kvhost_revive(&b->k, 0);
+	for (i = 0; i < 50; i++)
+		if (!works(b, &b->r, 0))
+			return "the queue does not revive";
+	return eventfd_take(b->k.q[0].err_fd) ? "revived, it reports an error" : NULL;
+}
+
+int main(void)
+{
+	const char *err;
+	unsigned int i;
+	int fd;
+
+	ksft_print_header();
+	ksft_set_plan(ARRAY_SIZE(rows));
+	fd = memfd_create("disk", MFD_CLOEXEC);
+	must(fd >= 0 && !ftruncate(fd, 1 << 20), "memfd: %m");
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct kvhost_opts o = {
+			.fd = fd, .queues = 2, .size = QUEUE,
+			.no_indirect = rows[i].no_indirect,
+		};
+		struct bench b;
+
+		kvhost_start(&b.k, &o);
+		blkreq_init(&b.r, &b.k.mem, GMEM_LOW, 4096);
+		blkreq_init(&b.other, &b.k.mem, GMEM_LOW, 4096);
+		err = try_row(&b, &rows[i]);
+		if (err)
+			ksft_print_msg("%s\n", err);
+		ksft_test_result(!err, "%s breaks its queue alone\n", rows[i].name);
+		kvhost_close(&b.k);
+	}
+	ksft_finished();
+}

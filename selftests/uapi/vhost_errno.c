@@ -11,8 +11,8 @@
  *	running  a backend is there and serves ring 0
  *	foreign  as ready, but the call comes from another process
  *
- * One result per call; a line of diagnosis per state in which they differ.
- * Where we mean to differ, the row says what we answer and why.
+ * One result per call of vhost_calls.h; a line of diagnosis per state in which
+ * they differ.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,152 +21,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/virtio_config.h>
 #include "kselftest.h"
-#include "lib/kvhost.h"
-
-enum state { FRESH, OWNED, READY, RUNNING, FOREIGN, STATES };
+#include "vhost_calls.h"
 
 static const char *const state_names[] = {
 	"fresh", "owned", "ready", "running", "foreign",
-};
-
-enum fd_kind {
-	FD_EVENTFD, FD_PIPE, FD_SOCKET, FD_DIR, FD_FILE, FD_CLOSED, FD_SELF,
-	FD_MINUS1, FD_MINUS2, FD_HUGE, FD_KINDS,
-};
-
-/* Index of a queue, in terms of how many the device has. */
-enum idx { IDX_0, IDX_LAST, IDX_N, IDX_N1, IDX_31, IDX_MAX };
-
-enum arg { ARG_NULL, ARG_BAD, ARG_U64, ARG_STATE, ARG_FILE, ARG_ADDR, ARG_MEM, ARG_FD };
-
-/* What is wrong with ring addresses or with a memory table. */
-enum tweak {
-	T_NONE, T_AVAIL_ODD, T_USED_ODD, T_USED_2, T_LOG_ODD, T_FLAGS,
-	T_FLAGS_LOG, T_OUTSIDE, T_NULL, T_KERNEL, T_TOP,
-	T_PADDING, T_64, T_65535, T_ZERO, T_OVERLAP, T_WRAP, T_KERNEL_VA, T_UA_WRAP,
-	T_SIZE_0, T_SHORT,
-};
-
-/**
- * struct call - one row of the table
- * @name: what is asked
- * @req:  ioctl
- * @arg:  kind of argument
- * @idx:  which queue
- * @v:    value: number, enum fd_kind or enum tweak
- * @ours: where we mean to differ: our answer in all states we differ in
- * @why:  and the reason
- */
-struct call {
-	const char *name;
-	unsigned long req;
-	enum arg arg;
-	enum idx idx;
-	u64 v;
-	int ours;
-	const char *why;
-};
-
-#define V1		(1ull << VIRTIO_F_VERSION_1)
-
-#define BAD(r)		{ #r " bad pointer", r, ARG_BAD, IDX_0, 0, 0, NULL }
-#define STATE(r, i, n)	{ #r " index " #i " num " #n, r, ARG_STATE, i, n, 0, NULL }
-#define FILE_(r, i, f)	{ #r " index " #i " " #f, r, ARG_FILE, i, f, 0, NULL }
-#define ADDR(t)		{ "VHOST_SET_VRING_ADDR " #t, VHOST_SET_VRING_ADDR, ARG_ADDR, \
-			  IDX_0, t, 0, NULL }
-#define RUNNING_ADDR(t)	{ "VHOST_SET_VRING_ADDR " #t, VHOST_SET_VRING_ADDR, ARG_ADDR, \
-			  IDX_0, t, -EBUSY, "a running ring is pinned where it is" }
-#define MEM(t)		{ "VHOST_SET_MEM_TABLE " #t, VHOST_SET_MEM_TABLE, ARG_MEM, \
-			  IDX_0, t, 0, NULL }
-#define LOGFD(f)	{ "VHOST_SET_LOG_FD " #f, VHOST_SET_LOG_FD, ARG_FD, IDX_0, f, 0, NULL }
-#define DIFF(n, r, a, v, e, w)	{ n, r, a, IDX_0, v, e, w }
-#define U64(r, n)	{ #r " " #n, r, ARG_U64, IDX_0, n, 0, NULL }
-#define INDICES(r, n)	STATE(r, IDX_LAST, n), STATE(r, IDX_N, n), STATE(r, IDX_N1, n), \
-			STATE(r, IDX_31, n), STATE(r, IDX_MAX, n)
-#define FDS(r)		FILE_(r, IDX_0, FD_EVENTFD), FILE_(r, IDX_0, FD_PIPE), \
-			FILE_(r, IDX_0, FD_SOCKET), FILE_(r, IDX_0, FD_DIR), \
-			FILE_(r, IDX_0, FD_FILE), FILE_(r, IDX_0, FD_CLOSED), \
-			FILE_(r, IDX_0, FD_SELF), FILE_(r, IDX_0, FD_MINUS1), \
-			FILE_(r, IDX_0, FD_MINUS2), FILE_(r, IDX_0, FD_HUGE), \
-			FILE_(r, IDX_LAST, FD_EVENTFD), FILE_(r, IDX_N, FD_EVENTFD), \
-			FILE_(r, IDX_31, FD_EVENTFD), FILE_(r, IDX_MAX, FD_EVENTFD)
-
-static const struct call calls[] = {
-	{ "VHOST_SET_OWNER", VHOST_SET_OWNER, ARG_NULL, IDX_0, 0, 0, NULL },
-	{ "VHOST_RESET_OWNER", VHOST_RESET_OWNER, ARG_NULL, IDX_0, 0, 0, NULL },
-	{ "unknown vhost ioctl", _IOW(VHOST_VIRTIO, 0x6e, int), ARG_NULL, IDX_0, 0, 0, NULL },
-	{ "ioctl of another driver", TIOCGWINSZ, ARG_NULL, IDX_0, 0, 0, NULL },
-	STATE(_IOW(VHOST_VIRTIO, 0x6f, struct vhost_vring_state), IDX_0, 0),
-
-	BAD(VHOST_GET_FEATURES), BAD(VHOST_SET_FEATURES), BAD(VHOST_SET_MEM_TABLE),
-	BAD(VHOST_SET_LOG_BASE), BAD(VHOST_SET_LOG_FD), BAD(VHOST_SET_VRING_NUM),
-	BAD(VHOST_SET_VRING_ADDR), BAD(VHOST_SET_VRING_BASE), BAD(VHOST_GET_VRING_BASE),
-	BAD(VHOST_SET_VRING_KICK), BAD(VHOST_SET_VRING_CALL), BAD(VHOST_SET_VRING_ERR),
-	BAD(VHOST_SET_VRING_BUSYLOOP_TIMEOUT), BAD(VHOST_GET_VRING_BUSYLOOP_TIMEOUT),
-	BAD(VHOST_GET_BACKEND_FEATURES), BAD(VHOST_SET_BACKEND_FEATURES),
-
-	U64(VHOST_GET_FEATURES, 0), U64(VHOST_SET_FEATURES, V1),
-	U64(VHOST_SET_FEATURES, V1 | 1ull << 63), U64(VHOST_SET_FEATURES, ~0ull),
-	U64(VHOST_GET_BACKEND_FEATURES, 0), U64(VHOST_SET_BACKEND_FEATURES, 0),
-	U64(VHOST_SET_BACKEND_FEATURES, 1ull << 40),
-
-	STATE(VHOST_SET_VRING_NUM, IDX_0, 0), STATE(VHOST_SET_VRING_NUM, IDX_0, 1),
-	STATE(VHOST_SET_VRING_NUM, IDX_0, 3), STATE(VHOST_SET_VRING_NUM, IDX_0, 255),
-	STATE(VHOST_SET_VRING_NUM, IDX_0, 256), STATE(VHOST_SET_VRING_NUM, IDX_0, 32768),
-	STATE(VHOST_SET_VRING_NUM, IDX_0, 65535), STATE(VHOST_SET_VRING_NUM, IDX_0, 65536),
-	STATE(VHOST_SET_VRING_NUM, IDX_0, 0x80000000),
-	STATE(VHOST_SET_VRING_NUM, IDX_0, 0xffffffff),
-	INDICES(VHOST_SET_VRING_NUM, 64),
-
-	STATE(VHOST_SET_VRING_BASE, IDX_0, 0), STATE(VHOST_SET_VRING_BASE, IDX_0, 0xffff),
-	STATE(VHOST_SET_VRING_BASE, IDX_0, 0x10000),
-	STATE(VHOST_SET_VRING_BASE, IDX_0, 0xffffffff),
-	INDICES(VHOST_SET_VRING_BASE, 0),
-	STATE(VHOST_GET_VRING_BASE, IDX_0, 0), INDICES(VHOST_GET_VRING_BASE, 0),
-	STATE(VHOST_SET_VRING_BUSYLOOP_TIMEOUT, IDX_0, 50),
-	STATE(VHOST_SET_VRING_BUSYLOOP_TIMEOUT, IDX_0, 0xffffffff),
-	INDICES(VHOST_SET_VRING_BUSYLOOP_TIMEOUT, 1),
-	STATE(VHOST_GET_VRING_BUSYLOOP_TIMEOUT, IDX_0, 0),
-	INDICES(VHOST_GET_VRING_BUSYLOOP_TIMEOUT, 0),
-	STATE(VHOST_SET_VRING_ENDIAN, IDX_0, VHOST_VRING_BIG_ENDIAN),
-	STATE(VHOST_SET_VRING_ENDIAN, IDX_N, VHOST_VRING_BIG_ENDIAN),
-	STATE(VHOST_GET_VRING_ENDIAN, IDX_0, 0),
-
-	FDS(VHOST_SET_VRING_KICK), FDS(VHOST_SET_VRING_CALL), FDS(VHOST_SET_VRING_ERR),
-	LOGFD(FD_EVENTFD), LOGFD(FD_PIPE), LOGFD(FD_SOCKET), LOGFD(FD_DIR), LOGFD(FD_FILE),
-	LOGFD(FD_CLOSED), LOGFD(FD_SELF), LOGFD(FD_MINUS1), LOGFD(FD_MINUS2), LOGFD(FD_HUGE),
-	U64(VHOST_SET_LOG_BASE, 0), U64(VHOST_SET_LOG_BASE, 0x7fff00000000),
-	DIFF("VHOST_SET_LOG_BASE ~0", VHOST_SET_LOG_BASE, ARG_U64, ~0ull, -EFAULT,
-	     "checked when it is set, not when logging starts"),
-
-	ADDR(T_NONE), ADDR(T_AVAIL_ODD), ADDR(T_USED_ODD), ADDR(T_USED_2), ADDR(T_LOG_ODD),
-	ADDR(T_FLAGS), ADDR(T_FLAGS_LOG),
-	RUNNING_ADDR(T_OUTSIDE), RUNNING_ADDR(T_NULL), RUNNING_ADDR(T_KERNEL),
-	RUNNING_ADDR(T_TOP),
-	{ "VHOST_SET_VRING_ADDR index n", VHOST_SET_VRING_ADDR, ARG_ADDR, IDX_N, T_NONE,
-	  0, NULL },
-	{ "VHOST_SET_VRING_ADDR index 2^32 - 1", VHOST_SET_VRING_ADDR, ARG_ADDR, IDX_MAX,
-	  T_NONE, 0, NULL },
-
-	MEM(T_NONE), MEM(T_PADDING), MEM(T_64), MEM(T_65535), MEM(T_SIZE_0), MEM(T_WRAP),
-	MEM(T_SHORT),
-	DIFF("VHOST_SET_MEM_TABLE without the ring", VHOST_SET_MEM_TABLE, ARG_MEM, T_ZERO,
-	     -EFAULT, "a running ring has to lie in guest memory"),
-	DIFF("VHOST_SET_MEM_TABLE T_OVERLAP", VHOST_SET_MEM_TABLE, ARG_MEM, T_OVERLAP,
-	     -EINVAL, "an address has one meaning"),
-	DIFF("VHOST_SET_MEM_TABLE T_KERNEL_VA", VHOST_SET_MEM_TABLE, ARG_MEM, T_KERNEL_VA,
-	     -EFAULT, "checked at once, not when a queue starts"),
-	DIFF("VHOST_SET_MEM_TABLE T_UA_WRAP", VHOST_SET_MEM_TABLE, ARG_MEM, T_UA_WRAP,
-	     -EFAULT, "checked at once, not when a queue starts"),
 };
 
 /**
