@@ -297,17 +297,16 @@ static int get_bounce(struct user_queue *q, struct blk_request *req)
 static int issue(struct user_queue *q, struct blk_request *req)
 {
 	struct blk_user *u = q->user;
-	struct io_uring_sqe *sqe;
+	struct io_uring_sqe *sqe = NULL;
 	int ret = get_bounce(q, req);
 
 	if (ret)
 		return ret;
-	if (req->op != BLK_DONE) {
+	if (req->op != BLK_DONE)
 		sqe = blk_user_sqe(u, req, USER_TAG_REQUEST);
-		if (!sqe)
+	if (!sqe) {
+		if (req->op != BLK_DONE)
 			blk_request_done(req, -ENOMEM);
-	}
-	if (req->op == BLK_DONE) {
 		blk_request_finish(req);
 		complete(q, req);
 		return 0;

@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * blk_user_test.c - the userspace block backend behind a driver.
+ *
+ *	test, driver side of ../lib --rings, eventfds--> I/O thread --> image file
+ *
+ * Once with and once without O_DIRECT, and with and without event indices. Ids
+ * name rows of the conformance list (BLK, CORE) and of the list of hostile
+ * drivers (HD).
+ */
+#include <fcntl.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "blk_backend.h"
+#include "disk.h"
+#include "event.h"
+#include "memory.h"
+#include "options.h"
+#include "util.h"
+#include "virtio.h"
+#include "lib/blkreq.h"
+#include <kselftest_harness.h>
+
+#define QUEUES		2
+#define QUEUE_SIZE	64
+#define DISK_BYTES	(32u << 20)
+#define SECTORS		(DISK_BYTES / 512)
+#define MAX_DATA	(1u << 20)
+#define DATA_LIMIT	(16u << 20)
+#define ERROR_MS	5000
+#define QUIET_MS	50
+
+static void as_virtio_queue(struct virtio_queue *vq, unsigned int index, const struct vq *q)
+{
+	*vq = (struct virtio_queue) {
+		.index = index,
+		.size_max = q->size,
+		.size = q->size,
+		.desc = q->desc_gpa,
+		.driver = q->avail_gpa,
+		.device = q->used_gpa,
+		.enabled = true,
+		.kick_fd = q->kick_fd,
+		.call_fd = q->call_fd,
+	};
+}
+
+FIXTURE(user) {
+	char path[64];
+	struct disk_options opt;
+	struct disk disk;
+	struct blk_setup setup;
+	struct blk_backend *backend;
+	struct guest_memory mem;
+	struct gmem gmem;
+	struct vq q[QUEUES];
+	struct virtio_queue vq[QUEUES];
+	struct blkreq req;
+	uint64_t features;
+	int err_fd;
+};
+
+FIXTURE_VARIANT(user) {
+	bool direct;
+	bool event_idx;
+	bool readonly;
+};
+
+FIXTURE_VARIANT_ADD(user, buffered) {
+	.direct = false,
+	.event_idx = false,
+};
+
+FIXTURE_VARIANT_ADD(user, direct) {
+	.direct = true,
+	.event_idx = true,
+};
+
+FIXTURE_VARIANT_ADD(user, readonly) {
+	.direct = true,
+	.event_idx = true,
+	.readonly = true,
+};
+
+#define OPS(self)	((self)->backend->ops)
+
+static int start_queue(struct blk_backend *b, struct virtio_queue *vq)
+{
+	int ret = b->ops->queue_start(b, vq);
+
+	event_raise(vq->kick_fd);
+	return ret;
+}
+
+FIXTURE_SETUP(user)
+{
+	int fd;
+
+	strcpy(self->path, "blk_user_test.XXXXXX");
+	fd = mkstemp(self->path);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, DISK_BYTES));
+	close(fd);
+	self->opt = (struct disk_options) {
+		.path = self->path,
+		.direct = variant->direct,
+		.readonly = variant->readonly,
+		.serial = "serial-of-20-bytes-x",
+		.queue_size = QUEUE_SIZE,
+	};
+	ASSERT_EQ(0, disk_open(&self->disk, &self->opt));
+	unlink(self->path);
+	gmem_init(&self->gmem);
+	/* A hole between the two, and no RAM where the middle region is. */
+	self->mem.nr = 2;
+	self->mem.regions[0].gpa = GMEM_LOW_GPA;
+	self->mem.regions[0].size = GMEM_REGION_SIZE;
+	self->mem.regions[0].hva = gmem_va(&self->gmem, GMEM_LOW_GPA);
+	self->mem.regions[1].gpa = GMEM_HIGH_GPA;
+	self->mem.regions[1].size = GMEM_REGION_SIZE;
+	self->mem.regions[1].hva = gmem_va(&self->gmem, GMEM_HIGH_GPA);
+	self->err_fd = event_open();
+	self->setup = (struct blk_setup) {
+		.name = "test",
+		.disk = &self->disk,
+		.opt = &self->opt,
+		.mem = &self->mem,
+		.queues = QUEUES,
+		.writeback = true,
+		.err_fd = self->err_fd,
+	};
+	ASSERT_EQ(0, blk_user_create(&self->backend, &self->setup));
+	self->features = VIRTIO_BIT(VIRTIO_F_VERSION_1) |
+			 VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC);
+	if (variant->event_idx)
+		self->features |= VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX);
+	ASSERT_EQ(0, OPS(self)->start(self->backend, self->features, true));
+	for (int i = 0; i < QUEUES; i++) {
+		vq_init(&self->q[i], &self->gmem, QUEUE_SIZE, variant->event_idx);
+		as_virtio_queue(&self->vq[i], i, &self->q[i]);
+		ASSERT_EQ(0, start_queue(self->backend, &self->vq[i]));
+	}
+	blkreq_init(&self->req, &self->gmem, GMEM_HIGH, MAX_DATA);
+}
+
+FIXTURE_TEARDOWN(user)
+{
+	for (int i = 0; i < QUEUES; i++)
+		OPS(self)->queue_stop(self->backend, &self->vq[i]);
+	OPS(self)->destroy(self->backend);
+	disk_close(&self->disk);
+	close(self->err_fd);
+	for (int i = 0; i < QUEUES; i++)
+		vq_free(&self->q[i]);
+	gmem_free(&self->gmem);
+}
+
+#define DO(type, sector, len)	blk_do(&self->req, &self->q[0], type, sector, len)
+#define DATA			((u8 *)gmem_va(&self->gmem, self->req.data))
+
+static struct kvhost_vring_stats stats_of(struct blk_backend *b, unsigned int index)
+{
+	struct kvhost_vring_stats st;
+
+	b->ops->stats(b, index, &st);
+	return st;
+}
+
+/* BLK-021: IN fills data then status, OUT and FLUSH write the status alone */
+TEST_F(user, data_and_used_length)
+{
+	static const u32 lens[] = { 512, 4096, 5 * 512, 128 * 1024, MAX_DATA };
+	u8 want = variant->readonly ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(lens); i++) {
+		blk_pattern(DATA, lens[i], i * 4096, i);
+		EXPECT_EQ(want, DO(VIRTIO_BLK_T_OUT, i * 4096 + 1, lens[i]));
+		EXPECT_EQ(1, self->req.used_len);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(lens); i++) {
+		EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_IN, i * 4096 + 1, lens[i]));
+		EXPECT_EQ(lens[i] + 1, self->req.used_len);
+		/* BLK-028: nothing reached a read-only disk. */
+		if (variant->readonly) {
+			EXPECT_EQ(0, DATA[lens[i] / 2]);
+		} else {
+			EXPECT_TRUE(blk_is_pattern(DATA, lens[i], i * 4096, i));
+		}
+	}
+	EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_FLUSH, 0, 0));
+	EXPECT_EQ(1, self->req.used_len);
+}
+
+/* BLK-022: at most 20 bytes, and no length that was not written */
+TEST_F(user, get_id)
+{
+	for (u32 len = 0; len <= 64; len++) {
+		EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_GET_ID, 0, len));
+		EXPECT_EQ(0, memcmp(DATA, self->opt.serial, len < 20 ? len : 20));
+		for (u32 i = 20; i < len; i++)
+			ASSERT_EQ(BLK_POISON, DATA[i]);
+		EXPECT_EQ(len <= 20 ? len + 1 : 20, self->req.used_len);
+	}
+}
+
+/* BLK-023: any other type is not served and touches no data */
+TEST_F(user, unknown_types)
+{
+	static const u32 types[] = {
+		2, 3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 18, 26, 255, 0x80000000, 0x80000001,
+		0xffffffff,
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++) {
+		EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, DO(types[i], 0, 512));
+		EXPECT_EQ(BLK_POISON, DATA[0]);
+		EXPECT_EQ(0, self->req.used_len);
+		EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, DO(types[i], 0, 0));
+		EXPECT_EQ(1, self->req.used_len);
+	}
+}
+
+/* BLK-024, HD-050: ranges that are not on the disk, in 64 bits */
+TEST_F(user, ranges)
+{
+	static const struct {
+		u64 sector;
+		u32 len;
+	} bad[] = {
+		{ SECTORS, 512 }, { SECTORS - 1, 1024 }, { SECTORS + 1, 512 },
+		{ ~0ULL, 512 }, { ~0ULL - 1, 1024 }, { ~0ULL >> 9, 512 },
+		{ 1ULL << 55, 512 }, { (1ULL << 55) - 1, 1024 }, { 1ULL << 63, 512 },
+		{ 0, 0 }, { 0, 1 }, { 0, 511 }, { 0, 513 }, { 8, 4095 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, DO(VIRTIO_BLK_T_IN, bad[i].sector, bad[i].len));
+		EXPECT_EQ(bad[i].len ? 0 : 1, self->req.used_len);
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, DO(VIRTIO_BLK_T_OUT, bad[i].sector, bad[i].len));
+	}
+	EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_IN, SECTORS - 1, 512));
+}
+
+/* One request of the given segments; returns its status. */
+static u8 do_bufs(struct blkreq *r, struct vq *q, u32 type, const struct vq_buf *bufs,
+		  unsigned int n, const struct vq_shape *shape)
+{
+	blkreq_set(r, type, 16, 0);
+	must(vq_add(q, bufs, n, shape, r) >= 0, "no room for %u segments", n);
+	vq_kick(q);
+	return blkreq_wait(r, q);
+}
+
+/* HD-050..052: data that points the wrong way, too much of it, or not in RAM */
+TEST_F(user, data_refused)
+{
+	struct blkreq *r = &self->req;
+	const struct vq_buf hdr = { r->hdr, BLK_HDR, false };
+	const struct vq_buf status = { r->status, 1, true };
+	struct vq_buf in_out[] = { hdr, { r->data, 512, false }, status };
+	struct vq_buf out_in[] = { hdr, { r->data, 512, true }, status };
+	struct vq_buf hole[] = { hdr, { GMEM_HOLE_GPA, 512, true }, status };
+	struct vq_buf edge[] = {
+		hdr, { GMEM_HIGH_GPA + GMEM_REGION_SIZE - 256, 512, true }, status,
+	};
+	struct vq_buf big[] = {
+		hdr, { GMEM_HIGH_GPA, DATA_LIMIT, true }, { GMEM_HIGH_GPA, 512, true }, status,
+	};
+
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_IN, in_out, 3, NULL));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_OUT, out_in, 3, NULL));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_FLUSH, in_out, 3, NULL));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_FLUSH, out_in, 3, NULL));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_GET_ID, in_out, 3, NULL));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_IN, hole, 3, NULL));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_IN, edge, 3, NULL));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_IN, big, 4, NULL));
+	EXPECT_EQ(KVHOST_VRING_RUNNING, stats_of(self->backend, 0).state);
+}
+
+/*
+ * Header, data and status cut into @n pieces that lie apart, aligned to
+ * nothing. Status and the last data byte share a segment where it falls so.
+ */
+static unsigned int cut(struct gmem *mem, const struct blkreq *r, u8 *data, bool write,
+			u32 len, unsigned int *seed, struct vq_buf *bufs, u64 *pieces)
+{
+	static const u8 poison = BLK_NO_STATUS;
+	u32 total = BLK_HDR + len + 1, at = 0;
+	unsigned int n = 0;
+
+	while (at < total) {
+		bool w = at >= BLK_HDR + (write ? 0 : len);
+		u32 end = w ? total : BLK_HDR + (write ? 0 : len);
+		u32 part = 1 + rand_r(seed) % (rand_r(seed) % 4 ? 3000 : 20);
+		u64 gpa;
+
+		if (part > end - at || n > 40)
+			part = end - at;
+		gpa = gmem_alloc(mem, GMEM_HIGH, part + 8, 8) + rand_r(seed) % 8;
+		for (u32 i = 0; i < part; i++) {
+			u32 pos = at + i;
+			u8 byte = poison;
+
+			if (pos < BLK_HDR)
+				byte = ((u8 *)gmem_va(mem, r->hdr))[pos];
+			else if (pos < BLK_HDR + len)
+				byte = write ? BLK_POISON : data[pos - BLK_HDR];
+			gmem_write(mem, gpa + i, &byte, 1);
+			if (pos >= BLK_HDR)
+				pieces[pos - BLK_HDR] = gpa + i;
+		}
+		bufs[n++] = (struct vq_buf) { gpa, part, w };
+		at += part;
+	}
+	return n;
+}
+
+/* BLK-019, CORE-008: any framing gives the same result, bounced or not */
+TEST_F(user, framing)
+{
+	const struct vq_shape shape = { .indirect = true };
+	struct blkreq *r = &self->req;
+	u64 *pieces = calloc(MAX_DATA + 1, sizeof(*pieces));
+	u8 *data = malloc(MAX_DATA), byte;
+	unsigned int seed = 1, n;
+	struct vq_buf bufs[64];
+	struct vq_used used;
+
+	ASSERT_TRUE(pieces && data);
+	for (int i = 0; i < 60; i++) {
+		bool write = !(i & 1);
+		u32 len = 512 * (1 + (i / 2) * 3 % 70);
+
+		/* An OUT is read back by the IN that follows. */
+		blk_pattern(data, len, 0, i / 2);
+		blkreq_set(r, write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN, 200, 0);
+		n = cut(&self->gmem, r, data, !write, len, &seed, bufs, pieces);
+		ASSERT_LE(0, vq_add(&self->q[0], bufs, n, &shape, r));
+		vq_kick(&self->q[0]);
+		ASSERT_EQ(1, vq_wait_used(&self->q[0], &used, 1));
+		gmem_read(&self->gmem, pieces[len], &byte, 1);
+		if (write && variant->readonly) {
+			EXPECT_EQ(VIRTIO_BLK_S_IOERR, byte);
+			continue;
+		}
+		EXPECT_EQ(VIRTIO_BLK_S_OK, byte);
+		EXPECT_EQ(write ? 1 : len + 1, used.len);
+		if (write || variant->readonly)
+			continue;
+		for (u32 b = 0; b < len; b++) {
+			gmem_read(&self->gmem, pieces[b], &byte, 1);
+			ASSERT_EQ(data[b], byte);
+		}
+	}
+	free(pieces);
+	free(data);
+}
+
+/*
+ * HD-008..010, HD-050: a malformed chain breaks its queue, is told once, leaves
+ * the other queue alone, and the queue starts afresh.
+ */
+TEST_F(user, malformed)
+{
+	struct blkreq *r = &self->req;
+	struct vq_buf no_status[] = { { r->hdr, BLK_HDR, false } };
+	struct vq_buf short_hdr[] = { { r->hdr, 15, false }, { r->status, 1, true } };
+	struct vq_buf no_hdr[] = { { r->status, 1, true } };
+	struct vq_buf hdr_hole[] = { { GMEM_HOLE_GPA, 16, false }, { r->status, 1, true } };
+	struct vq_buf status_hole[] = {
+		{ r->hdr, BLK_HDR, false }, { GMEM_HOLE_GPA, 1, true },
+	};
+	const struct {
+		struct vq_buf *bufs;
+		unsigned int n;
+	} bad[] = {
+		{ no_status, 1 }, { short_hdr, 2 }, { no_hdr, 1 }, { hdr_hole, 2 },
+		{ status_hole, 2 }, { NULL, 0 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct vq *q = &self->q[0];
+		struct kvhost_vring_stats st;
+
+		blkreq_set(r, VIRTIO_BLK_T_IN, 0, 0);
+		if (bad[i].n) {
+			ASSERT_LE(0, vq_add(q, bad[i].bufs, bad[i].n, NULL, r));
+		} else {
+			/* A chain that leads to itself. */
+			q->desc[3] = (struct vring_desc) { r->hdr, 16, VRING_DESC_F_NEXT, 3 };
+			vq_offer(q, 3);
+		}
+		vq_publish(q);
+		vq_kick_always(q);
+		EXPECT_TRUE(eventfd_wait(self->err_fd, ERROR_MS));
+		EXPECT_EQ(1, eventfd_take(self->err_fd));
+		st = stats_of(self->backend, 0);
+		EXPECT_EQ(KVHOST_VRING_BROKEN, st.state);
+		EXPECT_EQ(i + 1, st.broken);
+		EXPECT_EQ(0, st.in_flight);
+		/* Broken stays broken. */
+		vq_kick_always(q);
+		EXPECT_FALSE(eventfd_wait(self->err_fd, QUIET_MS));
+		EXPECT_EQ(VIRTIO_BLK_S_OK, blk_do(r, &self->q[1], VIRTIO_BLK_T_IN, 0, 4096));
+
+		OPS(self)->queue_stop(self->backend, &self->vq[0]);
+		EXPECT_EQ(KVHOST_VRING_STOPPED, stats_of(self->backend, 0).state);
+		vq_reset(q, 0);
+		eventfd_take(q->kick_fd);
+		ASSERT_EQ(0, start_queue(self->backend, &self->vq[0]));
+		EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_IN, 0, 4096));
+	}
+}
+
+/* CORE-001: nothing is taken from a queue that was not started */
+TEST_F(user, stopped_queue_is_left_alone)
+{
+	struct vq *q = &self->q[0];
+
+	OPS(self)->queue_stop(self->backend, &self->vq[0]);
+	vq_reset(q, 0);
+	blkreq_set(&self->req, VIRTIO_BLK_T_IN, 0, 4096);
+	ASSERT_LE(0, blkreq_submit(&self->req, q, NULL));
+	vq_kick_always(q);
+	EXPECT_FALSE(eventfd_wait(q->call_fd, QUIET_MS));
+	EXPECT_EQ(0, vq_used_idx(q));
+	EXPECT_EQ(BLK_NO_STATUS, blkreq_status(&self->req));
+	/* It was made available before the start, and counts. */
+	ASSERT_EQ(0, start_queue(self->backend, &self->vq[0]));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_wait(&self->req, q));
+}
+
+/* CORE-004: a stop waits for what is in flight, and nothing moves afterwards */
+TEST_F(user, stop_under_load)
+{
+	struct blkreq reqs[QUEUE_SIZE / 4];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(reqs); i++)
+		blkreq_init(&reqs[i], &self->gmem, GMEM_HIGH, 65536);
+	for (int round = 0; round < 30; round++) {
+		struct vq *q = &self->q[0];
+		u16 used, done = 0;
+
+		for (unsigned int i = 0; i < ARRAY_SIZE(reqs); i++) {
+			blkreq_set(&reqs[i], VIRTIO_BLK_T_IN, i * 128, 65536);
+			ASSERT_LE(0, blkreq_submit(&reqs[i], q, NULL));
+		}
+		OPS(self)->queue_stop(self->backend, &self->vq[0]);
+		used = vq_used_idx(q);
+		for (unsigned int i = 0; i < ARRAY_SIZE(reqs); i++)
+			done += blkreq_status(&reqs[i]) == VIRTIO_BLK_S_OK;
+		EXPECT_EQ(used, done);
+		EXPECT_EQ(0, stats_of(self->backend, 0).in_flight);
+		usleep(1000);
+		EXPECT_EQ(used, vq_used_idx(q));
+		vq_reset(q, 0);
+		eventfd_take(q->kick_fd);
+		eventfd_take(q->call_fd);
+		ASSERT_EQ(0, start_queue(self->backend, &self->vq[0]));
+	}
+}
+
+/* Both queues full, many laps: every request comes back once with its data */
+TEST_F(user, full_queues)
+{
+	struct blkreq reqs[QUEUES][QUEUE_SIZE / 4];
+	unsigned int total = 0;
+
+	for (int i = 0; i < QUEUES; i++) {
+		for (unsigned int j = 0; j < ARRAY_SIZE(reqs[i]); j++)
+			blkreq_init(&reqs[i][j], &self->gmem, GMEM_HIGH, 4096);
+	}
+	for (int lap = 0; lap < 1200; lap++) {
+		bool out = !variant->readonly && !(lap & 1);
+
+		for (int i = 0; i < QUEUES; i++) {
+			for (unsigned int j = 0; j < ARRAY_SIZE(reqs[i]); j++) {
+				struct blkreq *r = &reqs[i][j];
+				u64 sector = 8 * (i * ARRAY_SIZE(reqs[i]) + j);
+
+				if (out)
+					blk_pattern(gmem_va(&self->gmem, r->data), 4096, sector,
+						    lap);
+				blkreq_set(r, out ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN, sector,
+					   4096);
+				ASSERT_LE(0, blkreq_submit(r, &self->q[i], NULL));
+			}
+		}
+		for (int i = 0; i < QUEUES; i++) {
+			struct vq_used used[ARRAY_SIZE(reqs[i])];
+
+			ASSERT_EQ(ARRAY_SIZE(used),
+				  vq_wait_used(&self->q[i], used, ARRAY_SIZE(used)));
+			total += ARRAY_SIZE(used);
+			for (unsigned int j = 0; j < ARRAY_SIZE(used); j++) {
+				struct blkreq *r = used[j].cookie;
+
+				ASSERT_EQ(VIRTIO_BLK_S_OK, blkreq_status(r));
+				if (out || variant->readonly)
+					continue;
+				ASSERT_TRUE(blk_is_pattern(gmem_va(&self->gmem, r->data), 4096,
+							   r->sector, lap - 1));
+			}
+		}
+	}
+	for (int i = 0; i < QUEUES; i++) {
+		struct kvhost_vring_stats st = stats_of(self->backend, i);
+
+		EXPECT_EQ(total / QUEUES, st.chains);
+		EXPECT_EQ(0, st.in_flight);
+		EXPECT_GE(st.chains, st.signals + st.signals_suppressed);
+		EXPECT_LT(0, st.kicks);
+	}
+}
+
+/* BLK-038: writethrough is a mode, not another result */
+TEST_F(user, writethrough)
+{
+	if (variant->readonly)
+		SKIP(return, "nothing is written to a read-only disk");
+	ASSERT_EQ(0, OPS(self)->set_writeback(self->backend, false));
+	blk_pattern(DATA, 65536, 0, 7);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_OUT, 0, 65536));
+	ASSERT_EQ(0, OPS(self)->set_writeback(self->backend, true));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_IN, 0, 65536));
+	EXPECT_TRUE(blk_is_pattern(DATA, 65536, 0, 7));
+}
+
+/* A file that shrinks under the disk gives errors, not silence */
+TEST_F(user, file_shrinks)
+{
+	char name[32];
+
+	if (variant->readonly)
+		SKIP(return, "a file opened read-only cannot be cut here");
+	EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_IN, SECTORS - 8, 4096));
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", self->disk.fd);
+	ASSERT_EQ(0, truncate(name, DISK_BYTES / 2));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, DO(VIRTIO_BLK_T_IN, SECTORS - 8, 4096));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_IN, 0, 4096));
+}
+
+TEST_HARNESS_MAIN
