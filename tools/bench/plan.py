@@ -58,7 +58,9 @@ def fio_job_file(plan):
         "norandommap=1",
         "randrepeat=0",
         "percentile_list=50:99",
-        "lat_percentiles=0",
+        # From submission on: an exit of the doorbell's store is part of it.
+        "clat_percentiles=0",
+        "lat_percentiles=1",
         "disk_util=0",
     ]
     for i, run in enumerate(plan):

@@ -9,6 +9,7 @@
 # On a terminal a running step shows its title and its latest line that begins
 # with "progress: "; in a pipe nothing is said unless a step fails. A failure
 # names the step, shows the end of its log, says where that is, and exits 1.
+# The durations stay in DIR/steps.txt.
 # steps_end TEXT closes with the time that all took.
 
 steps_begin()
@@ -16,6 +17,7 @@ steps_begin()
 	STEPS_DIR=$1
 	STEPS_START=$SECONDS
 	mkdir -p "$STEPS_DIR" || exit 1
+	: >"$STEPS_DIR/steps.txt"
 }
 
 step_status()
@@ -43,6 +45,7 @@ step()
 	wait "$child"
 	status=$?
 	step_status ""
+	printf '%4d s  %s\n' $((SECONDS - start)) "$title" >>"$STEPS_DIR/steps.txt"
 	if [ "$status" -ne 0 ]; then
 		{
 			printf 'FAILED: %s (step "%s", exit status %d after %d s)\n' \
@@ -53,7 +56,7 @@ step()
 		exit 1
 	fi
 	if [ -t 2 ]; then
-		printf '%4d s  %s\n' $((SECONDS - start)) "$title" >&2
+		tail -n 1 "$STEPS_DIR/steps.txt" >&2
 	fi
 }
 
