@@ -2,9 +2,9 @@
 /*
  * boot.c - Linux's x86 boot protocol (Documentation/x86/boot.rst).
  *
- * A bzImage is entered at its 32-bit entry point with boot parameters, an
- * initial RAM disk and a command line in RAM, as a boot loader leaves them.
- * boot_open() runs once and complains in words; it keeps the files open so
+ * A bzImage is entered at its 32-bit entry point, a vmlinux at its 64-bit one,
+ * with boot parameters, an initial RAM disk and a command line in RAM, as a
+ * boot loader leaves them. boot_open() runs once and complains in words; it keeps the files open so
  * that boot_load() can write RAM afresh after every reset, from inside the
  * sandbox too.
  */
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "boot_elf.h"
 #include "memory.h"
 #include "options.h"
 #include "util.h"
@@ -26,6 +27,7 @@
 
 /* What lies where in low memory. */
 #define GDT_ADDR		0x500
+#define PAGES_ADDR		0x1000		/* three page tables */
 #define PARAMS_ADDR		0x10000
 #define CMDLINE_ADDR		0x20000
 #define CMDLINE_BYTES		0x10000
@@ -39,6 +41,10 @@
 #define PROTOCOL_RELOCATE	0x020a		/* pref_address, init_size */
 #define LOADER_UNKNOWN		0xff
 
+/* What a boot header would have said of a vmlinux. */
+#define VMLINUX_CMDLINE_MAX	2047
+#define VMLINUX_INITRD_MAX	0x7fffffff
+
 /* What the kernel needs above its load address when it does not say. */
 #define INIT_SIZE_GUESS		(64ULL << 20)
 
@@ -48,6 +54,8 @@ struct boot {
 	uint64_t kernel_size;
 	int initrd_fd;
 	uint64_t initrd_size;
+	bool is_elf;
+	struct boot_elf elf;
 	struct setup_header header;
 	uint64_t setup_bytes;	/* real-mode part of the file, not loaded */
 	uint64_t load_addr;
@@ -76,9 +84,27 @@ static int open_file(const char *what, const char *path, int *fd, uint64_t *size
 
 static int bad_kernel(const struct boot *b, const char *why)
 {
-	log_error("'%s' is not a kernel this program can boot: %s; give it a bzImage, such as /boot/vmlinuz-*",
+	log_error("'%s' is not a kernel this program can boot: %s; give it a bzImage, such as /boot/vmlinuz-*, or a vmlinux",
 		  b->opt->kernel, why);
 	return -EINVAL;
+}
+
+static int read_elf(struct boot *b)
+{
+	const char *wrong = boot_elf_open(&b->elf, b->kernel_fd, b->kernel_size);
+
+	if (wrong)
+		return bad_kernel(b, wrong);
+	b->is_elf = true;
+	b->header = (struct setup_header){
+		.boot_flag = 0xaa55,
+		.header = MAGIC,
+		.version = PROTOCOL_RELOCATE,
+		.loadflags = LOADED_HIGH,
+		.cmdline_size = VMLINUX_CMDLINE_MAX,
+		.initrd_addr_max = VMLINUX_INITRD_MAX,
+	};
+	return 0;
 }
 
 static int read_header(struct boot *b)
@@ -87,6 +113,8 @@ static int read_header(struct boot *b)
 	struct setup_header *h = &b->header;
 	size_t len;
 
+	if (boot_elf_probe(b->kernel_fd))
+		return read_elf(b);
 	if (b->kernel_size < sizeof(sector))
 		return bad_kernel(b, "the file is too short");
 	if (read_at(b->kernel_fd, sector, sizeof(sector), 0))
@@ -133,8 +161,12 @@ static int make_cmdline(struct boot *b)
 
 	if (max >= sizeof(b->cmdline))
 		max = sizeof(b->cmdline) - 1;
-	n = snprintf(b->cmdline, sizeof(b->cmdline), "%s%s%s", console ? "console=ttyS0 " : "",
-		     panic ? "panic=-1 " : "", append);
+	/*
+	 * Without noearly Linux looks for an AGP bridge on 256 buses, 16384
+	 * exits that find nothing.
+	 */
+	n = snprintf(b->cmdline, sizeof(b->cmdline), "pci=noearly %s%s%s",
+		     console ? "console=ttyS0 " : "", panic ? "panic=-1 " : "", append);
 	if (n < 0 || (size_t)n > max) {
 		log_error("--append: the kernel command line has %d bytes, but this kernel takes %zu",
 			  n, max);
@@ -159,11 +191,19 @@ static int place(struct boot *b)
 		       (uint64_t)b->header.initrd_addr_max + 1;
 	uint64_t end;
 
-	b->load_addr = HIGH_START;
-	if (b->header.version >= PROTOCOL_RELOCATE && b->header.pref_address > HIGH_START &&
-	    b->header.pref_address + init_size(b) <= low)
-		b->load_addr = b->header.pref_address;
-	end = b->load_addr + init_size(b);
+	if (b->is_elf) {
+		b->load_addr = b->elf.start;
+		end = b->elf.end;
+		if (b->load_addr < HIGH_START || end > PAGES_COVER)
+			return bad_kernel(b, "it does not lie between 1 MiB and 1 GiB");
+	} else {
+		b->load_addr = HIGH_START;
+		if (b->header.version >= PROTOCOL_RELOCATE &&
+		    b->header.pref_address > HIGH_START &&
+		    b->header.pref_address + init_size(b) <= low)
+			b->load_addr = b->header.pref_address;
+		end = b->load_addr + init_size(b);
+	}
 	if (end > low) {
 		log_error("--memory: the kernel needs %llu MiB, but the guest has %llu",
 			  (unsigned long long)(end >> 20), (unsigned long long)(low >> 20));
@@ -261,6 +301,34 @@ static int load_file(int fd, const char *path, uint64_t off, uint64_t len,
 	return err;
 }
 
+/* The first gigabyte at its own addresses, for the 64-bit entry point. */
+static void fill_pages(const struct guest_memory *mem)
+{
+	enum { PRESENT = 1, WRITABLE = 2, LARGE = 0x80, ENTRIES = 512 };
+	uint64_t *pml4 = memory_at(mem, PAGES_ADDR, 3 * 4096);
+	uint64_t *pdpt = pml4 + ENTRIES, *pd = pdpt + ENTRIES;
+
+	memset(pml4, 0, 3 * 4096);
+	pml4[0] = (PAGES_ADDR + 0x1000) | PRESENT | WRITABLE;
+	pdpt[0] = (PAGES_ADDR + 0x2000) | PRESENT | WRITABLE;
+	for (uint64_t i = 0; i < ENTRIES; i++)
+		pd[i] = i << 21 | PRESENT | WRITABLE | LARGE;
+}
+
+static int load_kernel(const struct boot *b, const struct guest_memory *mem)
+{
+	int err;
+
+	if (!b->is_elf)
+		return load_file(b->kernel_fd, b->opt->kernel, b->setup_bytes,
+				 b->kernel_size - b->setup_bytes, mem, b->load_addr);
+	fill_pages(mem);
+	err = boot_elf_load(&b->elf, b->kernel_fd, mem);
+	if (err)
+		log_error("cannot read '%s': %s", b->opt->kernel, strerror(-err));
+	return err;
+}
+
 static void fill_params(const struct boot *b, struct boot_params *p, uint64_t rsdp)
 {
 	memset(p, 0, sizeof(*p));
@@ -289,7 +357,9 @@ int boot_load(struct boot *boot, const struct guest_memory *mem, uint64_t rsdp,
 	      struct vcpu_boot *entry)
 {
 	/* Null, unused, code and data: selectors 0x10 and 0x18 as the protocol fixes them. */
-	static const uint64_t gdt[] = { 0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff };
+	const uint64_t gdt[] = { 0, 0,
+				 boot->is_elf ? 0x00af9b000000ffff : 0x00cf9b000000ffff,
+				 0x00cf93000000ffff };
 	struct boot_params *params = memory_at(mem, PARAMS_ADDR, sizeof(*params));
 	char *cmdline = memory_at(mem, CMDLINE_ADDR, CMDLINE_BYTES);
 	void *table = memory_at(mem, GDT_ADDR, sizeof(gdt));
@@ -302,13 +372,13 @@ int boot_load(struct boot *boot, const struct guest_memory *mem, uint64_t rsdp,
 	fill_e820(params, mem);
 	memcpy(table, gdt, sizeof(gdt));
 	memcpy(cmdline, boot->cmdline, sizeof(boot->cmdline));
-	err = load_file(boot->kernel_fd, boot->opt->kernel, boot->setup_bytes,
-			boot->kernel_size - boot->setup_bytes, mem, boot->load_addr);
+	err = load_kernel(boot, mem);
 	if (!err && boot->initrd_size)
 		err = load_file(boot->initrd_fd, boot->opt->initrd, 0, boot->initrd_size, mem,
 				boot->initrd_addr);
 	*entry = (struct vcpu_boot){
-		.entry = (uint32_t)boot->load_addr,
+		.entry = (uint32_t)(boot->is_elf ? boot->elf.entry : boot->load_addr),
+		.pages = boot->is_elf ? PAGES_ADDR : 0,
 		.params = PARAMS_ADDR,
 		.gdt = GDT_ADDR,
 		.gdt_limit = sizeof(gdt) - 1,

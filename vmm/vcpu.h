@@ -15,13 +15,16 @@ struct vcpu_set;
 
 /**
  * struct vcpu_boot - where the boot processor begins
- * @entry:  32-bit entry point, protected mode, flat segments
+ * @entry:  entry point, flat segments
+ * @pages:  guest-physical address of page tables: enter in 64-bit mode; 0: in
+ *          32-bit mode without paging
  * @params: guest-physical address of the boot parameters, handed over in ESI
  * @gdt:    guest-physical address of a GDT with flat code at 0x10, data at 0x18
  * @gdt_limit: its limit
  */
 struct vcpu_boot {
 	uint32_t entry;
+	uint32_t pages;
 	uint32_t params;
 	uint32_t gdt;
 	uint16_t gdt_limit;

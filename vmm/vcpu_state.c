@@ -20,6 +20,12 @@
 #define MTRR_ENABLE		(1U << 11)
 #define MTRR_WRITE_BACK		6
 
+#define CR0_PE			(1U << 0)
+#define CR0_PG			(1U << 31)
+#define CR4_PAE			(1U << 5)
+#define EFER_LME		(1U << 8)
+#define EFER_LMA		(1U << 10)
+
 struct vcpu_state {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
@@ -215,8 +221,18 @@ static struct kvm_segment flat(uint16_t selector, uint8_t type)
 	};
 }
 
+static void set_long_mode(struct kvm_sregs *sregs, uint32_t pages)
+{
+	sregs->cs.db = 0;
+	sregs->cs.l = 1;
+	sregs->cr3 = pages;
+	sregs->cr4 |= CR4_PAE;
+	sregs->cr0 |= CR0_PG;
+	sregs->efer |= EFER_LME | EFER_LMA;
+}
+
 /**
- * vcpu_state_boot() - enter the kernel as its 32-bit boot protocol asks
+ * vcpu_state_boot() - enter the kernel as its boot protocol asks
  * @vcpu_fd: the boot processor, in power-on state
  * @boot:    where
  *
@@ -242,7 +258,9 @@ int vcpu_state_boot(int vcpu_fd, const struct vcpu_boot *boot)
 	sregs.ss = data;
 	sregs.gdt.base = boot->gdt;
 	sregs.gdt.limit = boot->gdt_limit;
-	sregs.cr0 |= 1;		/* PE */
+	sregs.cr0 |= CR0_PE;
+	if (boot->pages)
+		set_long_mode(&sregs, boot->pages);
 	if (ioctl(vcpu_fd, KVM_SET_SREGS, &sregs) < 0)
 		return -errno;
 	return ioctl(vcpu_fd, KVM_SET_REGS, &regs) < 0 ? -errno : 0;
