@@ -16,17 +16,6 @@
 /* Requests on a buffered file that are worked on at a time. */
 #define DISK_WORKERS	64
 
-#define BLK_FLAGS	(KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH)
-
-static int disk_check_args(const struct kvhost_blk_backend *b)
-{
-	if (b->flags & ~BLK_FLAGS)
-		return -EINVAL;
-	if (memchr_inv(b->reserved, 0, sizeof(b->reserved)))
-		return -EINVAL;
-	return 0;
-}
-
 static int disk_check_mode(const struct blk_disk *disk)
 {
 	const struct file *file = disk->file;
@@ -131,23 +120,21 @@ static int disk_sync_cache(struct blk_disk *disk)
 
 /**
  * blk_disk_open() - build a disk from KVHOST_BLK_SET_BACKEND's argument
- * @b: the argument, a private copy
+ * @b: the argument, a private copy, its flags and reserved bytes checked
  *
  * Context: Process context of the owner. May sleep.
  * Return: the disk or an ERR_PTR: -EBADF for a bad descriptor, -EACCES for
  * one not open for reading, or not for writing unless KVHOST_BLK_RDONLY, or a
  * read-only device, -ETXTBSY for active swap,
  * -EINVAL for one that is neither block device nor regular file, is zoned or open for
- * appending, or for unknown flags, reserved bytes, misaligned or excessive
+ * appending, or for misaligned or excessive
  * @offset and @length, -ENOMEM, or an error of writing out cached data
  */
 struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b)
 {
 	struct blk_disk *disk;
-	int ret = disk_check_args(b);
+	int ret;
 
-	if (ret)
-		return ERR_PTR(ret);
 	disk = kzalloc(sizeof(*disk), GFP_KERNEL_ACCOUNT);
 	if (!disk)
 		return ERR_PTR(-ENOMEM);

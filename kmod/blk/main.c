@@ -7,6 +7,7 @@
  */
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
@@ -60,6 +61,8 @@ static void blk_detach(struct kvh_dev *dev)
 	bd->disk = NULL;
 }
 
+#define BLK_FLAGS	(KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH)
+
 static long blk_set_backend(struct kvh_dev *dev, void __user *argp)
 {
 	struct blk_dev *bd = kvh_dev_private(dev);
@@ -77,6 +80,8 @@ static long blk_set_backend(struct kvh_dev *dev, void __user *argp)
 	ret = copy_struct_from_user(&b, sizeof(b), argp, size);
 	if (ret)
 		return ret;
+	if ((b.flags & ~BLK_FLAGS) || memchr_inv(b.reserved, 0, sizeof(b.reserved)))
+		return -EINVAL;
 
 	if (b.fd == -1) {
 		ret = kvh_dev_stop_queues(dev);
