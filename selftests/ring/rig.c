@@ -236,6 +236,7 @@ int rig_take(struct rig *r, unsigned int max)
 	unsigned int i;
 	int n;
 
+	rig_seed(r);
 	next_request(r);
 	n = kvh_ring_take(&r->ring, &r->env, r->chains, max, r->segs, RIG_SEGS);
 	for (i = 0; n > 0 && i < (unsigned int)n; i++) {

@@ -104,6 +104,8 @@ struct rig *rig_new(enum kvh_ring_layout layout, struct rig_opts o);
 void rig_free_all(void);
 void rig_reinit(struct rig *r);
 void rig_trace(struct rig *r);
+void rig_seed(struct rig *r);
+void rig_seed_test(void);
 int rig_set_base(struct rig *r, u32 base);
 bool rig_need_signal(struct rig *r);
 bool rig_enable_kick(struct rig *r);

@@ -41,6 +41,7 @@ static bool wanted(const struct rig_test *t, int layout, const char *only)
 
 static void run(const struct rig_test *t, int layout)
 {
+	rig_seed_test();
 	if (!setjmp(rig_escape)) {
 		t->fn(layout);
 		rig_free_all();
