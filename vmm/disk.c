@@ -29,6 +29,8 @@ static int open_failed(const struct disk *disk, int err)
 	switch (err) {
 	case ENOENT:
 		hint = "; create an image with `truncate -s 1G FILE`";
+		if (!strncmp(disk->path, "/dev/", 5))
+			hint = "; `lsblk` lists the block devices";
 		break;
 	case EACCES:
 	case EROFS:
