@@ -170,7 +170,7 @@ static int make_cmdline(struct boot *b)
 	n = snprintf(b->cmdline, sizeof(b->cmdline), "pci=noearly %s%s%s",
 		     console ? "console=ttyS0 " : "", panic ? "panic=-1 " : "", append);
 	if (n < 0 || (size_t)n > max) {
-		log_error("--append: the kernel command line has %d bytes, but this kernel takes %zu",
+		log_error("--append: the command line has %d bytes, but this kernel takes %zu; shorten it",
 			  n, max);
 		return -EINVAL;
 	}
@@ -183,6 +183,11 @@ static uint64_t init_size(const struct boot *b)
 	uint64_t need = b->header.version >= PROTOCOL_RELOCATE ? b->header.init_size : 0;
 
 	return need > payload ? need : payload + INIT_SIZE_GUESS;
+}
+
+static unsigned long long mib(uint64_t bytes)
+{
+	return (bytes + (1ULL << 20) - 1) >> 20;
 }
 
 /* Decide on addresses, so that what does not fit is said before anything is set up. */
@@ -207,15 +212,14 @@ static int place(struct boot *b)
 		end = b->load_addr + init_size(b);
 	}
 	if (end > low) {
-		log_error("--memory: the kernel needs %llu MiB, but the guest has %llu",
-			  (unsigned long long)(end >> 20), (unsigned long long)(low >> 20));
+		log_error("--memory: this kernel needs more than %llu MiB, but the guest has %llu",
+			  mib(end), mib(low));
 		return -ENOMEM;
 	}
 	b->initrd_addr = (top - b->initrd_size) & ~4095ULL;
 	if (b->initrd_size && (b->initrd_size > top || b->initrd_addr < end)) {
 		log_error("--memory: kernel and initrd need %llu MiB below %llu MiB; give more memory",
-			  (unsigned long long)((end + b->initrd_size) >> 20),
-			  (unsigned long long)(top >> 20));
+			  mib(end + b->initrd_size), mib(top));
 		return -ENOMEM;
 	}
 	return 0;

@@ -66,11 +66,11 @@ static const char *const caches[] = { "writeback", "writethrough", NULL };
 
 static const struct option_def option_table[] = {
 	{ .name = "kernel", .arg = "FILE", .kind = KIND_STRING, .off = OPT(kernel),
-	  .help = "Linux bzImage to boot (required)" },
+	  .help = "Linux bzImage or vmlinux to boot (required)" },
 	{ .name = "initrd", .arg = "FILE", .kind = KIND_STRING, .off = OPT(initrd),
 	  .help = "initial RAM disk" },
 	{ .name = "append", .arg = "STRING", .kind = KIND_STRING, .off = OPT(append),
-	  .help = "kernel command line; console=ttyS0 is put before it unless it names a console" },
+	  .help = "kernel command line; goes behind `pci=noearly console=ttyS0`" },
 	{ .name = "cpus", .arg = "N", .kind = KIND_UINT, .off = OPT(cpus), .def = "1",
 	  .min = 1, .max = OPTIONS_CPUS_MAX, .help = "virtual CPUs" },
 	{ .name = "memory", .arg = "SIZE", .kind = KIND_SIZE, .off = OPT(memory), .def = "512M",
@@ -499,6 +499,11 @@ int options_parse(struct options *opt, int argc, char **argv)
 		took = parse_argument(opt, argc - i, argv + i);
 		if (took <= 0)
 			return took ? took : 1;
+	}
+	if (opt->memory % MIB) {
+		log_error("--memory: '%llu' bytes is not a whole number of MiB",
+			  (unsigned long long)opt->memory);
+		return -EINVAL;
 	}
 	if (!opt->kernel) {
 		log_error("no kernel to boot; add --kernel FILE, such as /boot/vmlinuz-*");
