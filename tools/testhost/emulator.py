@@ -98,7 +98,7 @@ class Emulator:
         self.process = subprocess.Popen(
             args, pass_fds=[end.fileno() for end in ends],
             stdin=None if run.shell else subprocess.DEVNULL,
-            preexec_fn=die_with_parent)
+            start_new_session=not run.shell, preexec_fn=die_with_parent)
         for end in ends:
             end.close()
 
