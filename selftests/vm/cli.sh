@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Bad input gets a line that names it, and an exit status that means something:
+# 2 wrong use, 3 the host cannot run it. Nothing hangs, nothing is changed.
+
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need_vm
+image=$WORK/image
+truncate -s 4M "$image"
+truncate -s 4097 "$WORK/odd"
+: >"$WORK/empty"
+echo 'no kernel' >"$WORK/text"
+head -c 100000 "$KERNEL" >"$WORK/cut-kernel"
+install -m 444 /dev/null "$WORK/readonly"
+truncate -s 1M "$WORK/readonly"
+mkdir "$WORK/dir"
+mkfifo "$WORK/fifo"
+sum=$(sha256sum "$image")
+
+# refused STATUS PATTERN ARGUMENT...
+refused()
+{
+	local status=$1 pattern=$2 got
+
+	shift 2
+	timeout 20 "$VMM" "$@" </dev/null >"$WORK/out" 2>"$WORK/err"
+	got=$?
+	if [ "$got" != "$status" ]; then
+		echo "# status $got instead of $status"
+	elif [ "$(wc -l <"$WORK/err")" -gt 3 ]; then
+		echo '# more than three lines of complaint'
+	elif ! grep -qi -- "$pattern" "$WORK/err"; then
+		echo "# no word of '$pattern'"
+	else
+		return 0
+	fi
+	diagnose "$WORK/err"
+	return 1
+}
+
+run=(run --kernel "$KERNEL" --serial none)
+
+plan 30
+expect 'no command is wrong use' refused 2 help
+expect 'an unknown command is named' refused 2 "'start'" start
+expect 'no kernel is wrong use' refused 2 '--kernel' run
+expect 'an unknown option is named' refused 2 '--kernal' run --kernal x
+expect 'a near miss is proposed' refused 2 '--kernel' run --kernal x
+expect 'a missing value is named' refused 2 '--memory' run --kernel x --memory
+expect 'an argument that is no option is named' refused 2 "'stray'" "${run[@]}" stray
+expect 'no CPU is refused' refused 2 "'0'" "${run[@]}" --cpus 0
+expect 'too many CPUs are refused' refused 2 "'17'" "${run[@]}" --cpus 17
+expect 'a CPU count that is no number is named' refused 2 "'two'" "${run[@]}" --cpus two
+expect 'too little memory is refused' refused 2 "'1M'" "${run[@]}" --memory 1M
+expect 'a memory size that is none is named' refused 2 "'lots'" "${run[@]}" --memory lots
+expect 'a kernel that is not there is named' refused 3 'nothere' run --kernel "$WORK/nothere"
+expect 'a kernel that is none is refused' refused 3 'bzImage' run --kernel "$WORK/text" --serial none
+expect 'an empty kernel is refused' refused 3 'bzImage' run --kernel "$WORK/empty" --serial none
+expect 'a kernel cut short is refused' refused 3 'cut-kernel' run --kernel "$WORK/cut-kernel" --serial none
+expect 'a directory is no kernel' refused 3 'not a regular file' run --kernel "$WORK/dir" --serial none
+expect 'an initrd that is not there is named' refused 3 'nothere' "${run[@]}" --initrd "$WORK/nothere"
+expect 'a disk without a path is refused' refused 2 'path' "${run[@]}" --disk backend=kernel
+expect 'a disk that is not there is named' refused 3 'nothere' "${run[@]}" --disk "path=$WORK/nothere"
+expect 'an unknown disk key is named' refused 2 "'speed'" "${run[@]}" --disk "path=$image,speed=9"
+expect 'an unknown backend is named' refused 2 "'qemu'" "${run[@]}" --disk "path=$image,backend=qemu"
+expect 'a directory is no disk' refused 3 'directory' "${run[@]}" --disk "path=$WORK/dir"
+expect 'a pipe is no disk' refused 3 'fifo' "${run[@]}" --disk "path=$WORK/fifo"
+expect 'an empty file is no disk' refused 3 'empty' "${run[@]}" --disk "path=$WORK/empty"
+expect 'half a sector is no disk' refused 3 '4097' "${run[@]}" --disk "path=$WORK/odd"
+expect 'a queue size that is no power of two is refused' \
+	refused 2 "'100'" "${run[@]}" --disk "path=$image,queue_size=100"
+expect 'an offset beyond the disk is refused' \
+	refused 3 'image' "${run[@]}" --disk "path=$image,offset=8M"
+expect 'a node that is none is refused' \
+	refused 3 '/dev/null' "${run[@]}" --disk "path=$image,node=/dev/null"
+
+unchanged()
+{
+	[ "$(sha256sum "$image")" = "$sum" ]
+}
+expect 'the disk image is as it was' unchanged
+finish
