@@ -151,7 +151,7 @@ static uint32_t put(struct cursor *c, const void *table, size_t len)
 	uint32_t at = c->off;
 
 	memcpy(c->base + at, table, len);
-	c->off = (uint32_t)ALIGN_UP(at + len, 64);
+	c->off = (uint32_t)align_up(at + len, 64);
 	return TABLES_START + at;
 }
 
@@ -268,7 +268,7 @@ uint64_t acpi_load(const struct guest_memory *mem, unsigned int cpus, uint64_t m
 	struct rsdp rsdp = { .signature = "RSD PTR ", .oem = "KVHOST", .revision = 2,
 			     .length = sizeof(rsdp) };
 	uint64_t info[2] = { mem64, mem64 + MEMORY_PCI64_SIZE - 1 };
-	struct cursor c = { .off = ALIGN_UP(sizeof(rsdp), 64) };
+	struct cursor c = { .off = (uint32_t)align_up(sizeof(rsdp), 64) };
 	uint32_t dsdt, fadt, madt;
 
 	_Static_assert(sizeof(dsdt_aml_code) <= 2048, "room for the other tables");

@@ -86,7 +86,7 @@ static int open_file(const char *what, const char *path, int *fd, uint64_t *size
 
 static int bad_kernel(const struct boot *b, const char *why)
 {
-	log_error("'%s' is not a kernel this program can boot: %s; give it a bzImage, such as /boot/vmlinuz-*, or a vmlinux",
+	log_error("--kernel: '%s' cannot be booted: %s; use a bzImage (/boot/vmlinuz-*) or vmlinux",
 		  b->opt->kernel, why);
 	return -EINVAL;
 }
@@ -170,7 +170,7 @@ static int make_cmdline(struct boot *b)
 	n = snprintf(b->cmdline, sizeof(b->cmdline), "pci=noearly %s%s%s",
 		     console ? "console=ttyS0 " : "", panic ? "panic=-1 " : "", append);
 	if (n < 0 || (size_t)n > max) {
-		log_error("--append: the command line has %d bytes, but this kernel takes %zu; shorten it",
+		log_error("--append: the command line has %d bytes, this kernel takes %zu",
 			  n, max);
 		return -EINVAL;
 	}
@@ -218,7 +218,7 @@ static int place(struct boot *b)
 	}
 	b->initrd_addr = (top - b->initrd_size) & ~4095ULL;
 	if (b->initrd_size && (b->initrd_size > top || b->initrd_addr < end)) {
-		log_error("--memory: kernel and initrd need %llu MiB below %llu MiB; give more memory",
+		log_error("--memory: kernel and initrd need %llu MiB, but there are %llu",
 			  mib(end + b->initrd_size), mib(top));
 		return -ENOMEM;
 	}

@@ -140,7 +140,7 @@ static bool vector_pending(const struct vector *v)
  */
 int pci_msix_init(struct pci_dev *dev, int bar, unsigned int vectors)
 {
-	uint64_t table = ALIGN_UP(vectors * ENTRY_BYTES, TABLE_ALIGN);
+	uint64_t table = align_up(vectors * ENTRY_BYTES, TABLE_ALIGN);
 	uint64_t size = TABLE_ALIGN;
 	uint8_t body[10] = { 0 };
 	struct pci_msix *x;
@@ -284,10 +284,13 @@ int pci_msix_bind(struct pci_dev *dev, unsigned int vector, int fd)
 	pthread_mutex_lock(&x->lock);
 	for (b = v->fds; b && b->fd != fd;)
 		b = b->next;
-	if (b)
+	if (b) {
 		err = -EEXIST;
-	else if (!(b = calloc(1, sizeof(*b))))
-		err = -ENOMEM;
+	} else {
+		b = calloc(1, sizeof(*b));
+		if (!b)
+			err = -ENOMEM;
+	}
 	if (!err) {
 		b->fd = fd;
 		b->next = v->fds;
@@ -330,6 +333,12 @@ int pci_msix_unbind(struct pci_dev *dev, unsigned int vector, int fd)
 	return b ? 0 : -ENOENT;
 }
 
+/**
+ * msix_bar() - where table and PBA are
+ * @dev: a function with MSI-X
+ *
+ * Return: the number of the BAR.
+ */
 int msix_bar(const struct pci_dev *dev)
 {
 	return dev->msix->bar;

@@ -150,7 +150,7 @@ int pci_cap_add(struct pci_dev *dev, uint8_t id, const void *body, unsigned int 
 		dev->cfg[PCI_CAPABILITY_LIST] = (uint8_t)off;
 	dev->cfg[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
 	slot->cap_last = off;
-	slot->cap_end = ALIGN_UP(off + 2 + len, 4);
+	slot->cap_end = (unsigned int)align_up(off + 2 + len, 4);
 	return (int)off;
 }
 

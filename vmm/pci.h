@@ -29,8 +29,10 @@ struct vm;
  * @reset:     machine reset
  */
 struct pci_ops {
-	void (*bar_read)(struct pci_dev *dev, int bar, uint64_t off, void *data, unsigned int len);
-	void (*bar_write)(struct pci_dev *dev, int bar, uint64_t off, const void *data, unsigned int len);
+	void (*bar_read)(struct pci_dev *dev, int bar, uint64_t off, void *data,
+			 unsigned int len);
+	void (*bar_write)(struct pci_dev *dev, int bar, uint64_t off, const void *data,
+			  unsigned int len);
 	void (*cfg_read)(struct pci_dev *dev, unsigned int off, unsigned int len);
 	void (*cfg_write)(struct pci_dev *dev, unsigned int off, unsigned int len);
 	void (*reset)(struct pci_dev *dev);
@@ -38,6 +40,10 @@ struct pci_ops {
 
 /**
  * struct pci_dev - one function; embed it in the device
+ * @ops:      what it implements; set before pci_dev_add()
+ * @bus:      set by pci_dev_add()
+ * @name:     for messages
+ * @devfn:    set by pci_dev_add()
  * @cfg:      configuration space as the guest reads it
  * @cfg_mask: bits of @cfg the guest may change
  * @bar:      base address registers; a device may set @is64 (the next BAR is
@@ -51,12 +57,18 @@ struct pci_dev {
 	unsigned int devfn;
 	uint8_t cfg[256];
 	uint8_t cfg_mask[256];
-	struct { uint64_t size; uint64_t addr; bool enabled; bool is64; bool is_io; } bar[PCI_BARS];
+	struct {
+		uint64_t size;
+		uint64_t addr;
+		bool enabled;
+		bool is64;
+		bool is_io;
+	} bar[PCI_BARS];
 	struct pci_msix *msix;
 };
 
 int pci_dev_add(struct pci_bus *bus, struct pci_dev *dev);
-/* Take it off again, doorbells and MSI-X included, so that @dev may be freed; the VM does not run. */
+/* Take it off again, with doorbells and MSI-X; @dev may be freed then. The VM does not run. */
 void pci_dev_del(struct pci_dev *dev);
 int pci_bar_add(struct pci_dev *dev, int bar, uint64_t size);
 /* Append a capability of @len bytes (from @body, past the two header bytes); returns its offset. */
@@ -86,7 +98,9 @@ void pci_intx_set(struct pci_dev *dev, bool level);
  * memory BAR @bar. Follows the BAR when the guest moves it. @datamatch is
  * compared when @match.
  */
-int pci_ioeventfd_add(struct pci_dev *dev, int bar, uint64_t off, unsigned int len, bool match, uint64_t datamatch, int fd);
-int pci_ioeventfd_del(struct pci_dev *dev, int bar, uint64_t off, unsigned int len, bool match, uint64_t datamatch, int fd);
+int pci_ioeventfd_add(struct pci_dev *dev, int bar, uint64_t off, unsigned int len,
+		      bool match, uint64_t datamatch, int fd);
+int pci_ioeventfd_del(struct pci_dev *dev, int bar, uint64_t off, unsigned int len,
+		      bool match, uint64_t datamatch, int fd);
 
 #endif

@@ -168,7 +168,7 @@ void pci_bars_update(struct pci_dev *dev)
 
 static int place(uint64_t *next, uint64_t end, uint64_t size, uint64_t *addr)
 {
-	uint64_t at = ALIGN_UP(*next, size);
+	uint64_t at = align_up(*next, size);
 
 	if (at > end || end - at < size)
 		return -ENOSPC;

@@ -115,7 +115,7 @@ static int allow_ioctls(scmp_filter_ctx ctx)
 						  ioctl_types[i]));
 	for (unsigned int i = 0; !err && i < ARRAY_SIZE(ioctl_exact); i++)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				       SCMP_A1_32(SCMP_CMP_EQ, ioctl_exact[i]));
+				       SCMP_A1_32(SCMP_CMP_MASKED_EQ, ~0U, ioctl_exact[i]));
 	return err;
 }
 

@@ -7,6 +7,7 @@
  * that mean a bug. They use nothing that is not async-signal-safe.
  */
 #include <signal.h>
+#include <stdatomic.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 #include "util.h"
 
 static struct termios saved;
-static volatile sig_atomic_t raw;
+static atomic_bool raw;
 
 static void on_fatal(int sig)
 {
@@ -30,9 +31,8 @@ static void on_fatal(int sig)
  */
 void terminal_restore(void)
 {
-	if (!raw)
+	if (!atomic_exchange(&raw, false))
 		return;
-	raw = 0;
 	tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 }
 
@@ -58,7 +58,7 @@ bool terminal_raw(void)
 	t.c_oflag = saved.c_oflag;
 	for (unsigned int i = 0; i < ARRAY_SIZE(fatal); i++)
 		sigaction(fatal[i], &sa, NULL);
-	raw = 1;
+	atomic_store(&raw, true);
 	tcsetattr(STDIN_FILENO, TCSANOW, &t);
 	return true;
 }

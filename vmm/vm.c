@@ -1,32 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vm.c - one virtual machine, from options to end.
+ * vm.c - one virtual machine while it runs.
  *
- * Builds the parts in an order in which each finds what it needs, and takes
- * them down in the mirrored one. While the guest runs, the main thread sits in
- * the event loop; everything that stops or resets the VM is a request that is
- * recorded, brings the vCPUs to a halt, and is carried out by the main thread.
+ * The main thread sits in the event loop; everything that stops or resets the
+ * VM is a request that is recorded, brings the vCPUs to a halt, and is carried
+ * out by the main thread. vm_create.c builds it and takes it down.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "acpi.h"
 #include "boot.h"
-#include "bus.h"
-#include "control.h"
-#include "cpuid.h"
 #include "irq.h"
 #include "loop.h"
-#include "memory.h"
 #include "options.h"
 #include "pci_bus.h"
 #include "platform.h"
@@ -35,100 +24,122 @@
 #include "util.h"
 #include "vcpu.h"
 #include "vm.h"
+#include "vm_priv.h"
 
-#define KVM_NODE	"/dev/kvm"
-/* Three pages and one that Intel's KVM needs, in reserved addresses. */
-#define TSS_ADDR	0xfffbd000UL
-#define IDENTITY_ADDR	0xfffbc000ULL
 /* A vCPU may be waiting for a disk. */
 #define PAUSE_LIMIT	(30 * NSEC_PER_SEC)
 
-#define NO_STATUS	(-1)
-
 /**
- * struct vm - one virtual machine
+ * vm_fd() - KVM's VM
+ * @vm: the VM
  *
- * Constant once vm_create() has returned, except:
- * @lock:    vm_lock()
- * @status:  what to exit with, or NO_STATUS; atomic
- * @reset:   a reset is asked for; atomic
- * @resets:  how many there were; main thread
+ * Return: the file descriptor.
  */
-struct vm {
-	const struct options *opt;
-	int kvm_fd;
-	int fd;
-	int signal_fd;
-	uint64_t mem64;
-	uint64_t started;
-	struct guest_memory mem;
-	struct boot *boot;
-	struct irq *irq;
-	struct loop *loop;
-	struct bus *bus;
-	struct platform *platform;
-	struct pci_bus *pci;
-	struct serial *serial;
-	struct control *control;
-	struct vcpu_set *vcpus;
-	struct vm_hook *hooks;		/* latest first */
-	struct loop_work request;
-	pthread_mutex_t lock;
-	int status;
-	bool reset;
-	unsigned int resets;
-};
-
 int vm_fd(const struct vm *vm)
 {
 	return vm->fd;
 }
 
+/**
+ * vm_options() - what the user asked for
+ * @vm: the VM
+ *
+ * Return: the options.
+ */
 const struct options *vm_options(const struct vm *vm)
 {
 	return vm->opt;
 }
 
+/**
+ * vm_cpus() - how many vCPUs there are
+ * @vm: the VM
+ *
+ * Return: the number.
+ */
 unsigned int vm_cpus(const struct vm *vm)
 {
 	return vm->opt->cpus;
 }
 
+/**
+ * vm_memory() - guest RAM
+ * @vm: the VM
+ *
+ * Return: the regions, constant as long as the VM lives.
+ */
 const struct guest_memory *vm_memory(const struct vm *vm)
 {
 	return &vm->mem;
 }
 
+/**
+ * vm_loop() - the event loop
+ * @vm: the VM
+ *
+ * Return: the loop of the main thread.
+ */
 struct loop *vm_loop(const struct vm *vm)
 {
 	return vm->loop;
 }
 
+/**
+ * vm_pci() - the PCI bus
+ * @vm: the VM
+ *
+ * Return: the bus.
+ */
 struct pci_bus *vm_pci(const struct vm *vm)
 {
 	return vm->pci;
 }
 
+/**
+ * vm_bus() - the port space
+ * @vm: the VM
+ *
+ * Return: the ports.
+ */
 struct bus *vm_bus(const struct vm *vm)
 {
 	return vm->bus;
 }
 
+/**
+ * vm_irq() - the interrupt controllers
+ * @vm: the VM
+ *
+ * Return: the controllers.
+ */
 struct irq *vm_irq(const struct vm *vm)
 {
 	return vm->irq;
 }
 
+/**
+ * vm_lock() - take the bus lock, which protects device state
+ * @vm: the VM
+ */
 void vm_lock(struct vm *vm)
 {
 	pthread_mutex_lock(&vm->lock);
 }
 
+/**
+ * vm_unlock() - release the bus lock
+ * @vm: the VM
+ */
 void vm_unlock(struct vm *vm)
 {
 	pthread_mutex_unlock(&vm->lock);
 }
 
+/**
+ * vm_hook_add() - be told of resets and the end
+ * @vm:   the VM, not running yet
+ * @hook: lives until its @stop has run
+ */
 void vm_hook_add(struct vm *vm, struct vm_hook *hook)
 {
 	hook->next = vm->hooks;
@@ -175,7 +186,7 @@ static void pause_or_die(struct vm *vm)
 {
 	if (!vcpus_pause(vm->vcpus, PAUSE_LIMIT))
 		return;
-	log_error("a vCPU did not stop within %llu seconds, it may be waiting for a disk; giving up",
+	log_error("a vCPU did not stop within %llu seconds, a disk may be stuck; giving up",
 		  (unsigned long long)(PAUSE_LIMIT / NSEC_PER_SEC));
 	serial_finish(vm->serial);
 	_exit(VM_EXIT_HOST);
@@ -212,7 +223,13 @@ static int reset_machine(struct vm *vm)
 	return err ? err : load_guest(vm);
 }
 
-static void serve_request(void *opaque)
+/**
+ * vm_serve_request() - carry out what was asked for
+ * @opaque: the VM
+ *
+ * Context: main thread, posted by the requests above.
+ */
+void vm_serve_request(void *opaque)
 {
 	struct vm *vm = opaque;
 	int err;
@@ -238,14 +255,6 @@ static void serve_request(void *opaque)
 	}
 	vm->resets++;
 	vcpus_resume(vm->vcpus);
-}
-
-static void signal_ready(void *opaque, int fd, uint32_t events)
-{
-	struct signalfd_siginfo si;
-
-	if (read(fd, &si, sizeof(si)) == sizeof(si))
-		vm_request_exit(opaque, VM_EXIT_SIGNAL + (int)si.ssi_signo);
 }
 
 /* --- control --------------------------------------------------------- */
@@ -292,210 +301,13 @@ void vm_power_button(struct vm *vm)
 	vm_unlock(vm);
 }
 
-/* --- creation -------------------------------------------------------- */
-
-static const struct {
-	int cap;
-	const char *name;
-} needed[] = {
-	{ KVM_CAP_IRQCHIP, "an in-kernel interrupt controller" },
-	{ KVM_CAP_USER_MEMORY, "user memory" },
-	{ KVM_CAP_SET_TSS_ADDR, "KVM_SET_TSS_ADDR" },
-	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, "KVM_SET_IDENTITY_MAP_ADDR" },
-	{ KVM_CAP_EXT_CPUID, "CPUID" },
-	{ KVM_CAP_MP_STATE, "KVM_SET_MP_STATE" },
-	{ KVM_CAP_VCPU_EVENTS, "vCPU events" },
-	{ KVM_CAP_DEBUGREGS, "debug registers" },
-	{ KVM_CAP_XSAVE, "XSAVE" },
-	{ KVM_CAP_XCRS, "XCRs" },
-	{ KVM_CAP_PIT2, "an in-kernel timer" },
-	{ KVM_CAP_PIT_STATE2, "the timer's state" },
-	{ KVM_CAP_IRQ_ROUTING, "interrupt routing" },
-	{ KVM_CAP_IRQFD, "irqfd" },
-	{ KVM_CAP_IOEVENTFD, "ioeventfd" },
-	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, "ioeventfd of any length" },
-	{ KVM_CAP_SIGNAL_MSI, "KVM_SIGNAL_MSI" },
-	{ KVM_CAP_TSC_DEADLINE_TIMER, "the TSC deadline timer" },
-	{ KVM_CAP_IMMEDIATE_EXIT, "immediate exit" },
-};
-
-static int check_kvm(const struct vm *vm)
-{
-	int max;
-
-	if (ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
-		log_error("%s does not speak version %d of KVM's interface", KVM_NODE,
-			  KVM_API_VERSION);
-		return -ENODEV;
-	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(needed); i++) {
-		if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, needed[i].cap) > 0)
-			continue;
-		log_error("this host's KVM lacks %s; a kernel since 4.15 has it", needed[i].name);
-		return -ENODEV;
-	}
-	max = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
-	if ((int)vm->opt->cpus > max) {
-		log_error("--cpus: '%u' is more than the %d this host's KVM can run",
-			  vm->opt->cpus, max);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int open_kvm(struct vm *vm)
-{
-	int err;
-
-	vm->kvm_fd = open(KVM_NODE, O_RDWR | O_CLOEXEC);
-	if (vm->kvm_fd >= 0)
-		return check_kvm(vm);
-	err = -errno;
-	if (err == -EACCES)
-		log_error("no permission for %s; join its group (usually kvm) or be root",
-			  KVM_NODE);
-	else
-		log_error("cannot open %s: %m; load kvm_intel or kvm_amd, and enable virtualisation in the firmware",
-			  KVM_NODE);
-	return err;
-}
-
-static int create_kvm_vm(struct vm *vm)
-{
-	uint64_t identity = IDENTITY_ADDR;
-
-	do {
-		vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
-	} while (vm->fd < 0 && errno == EINTR);
-	if (vm->fd < 0 || ioctl(vm->fd, KVM_SET_TSS_ADDR, TSS_ADDR) < 0 ||
-	    ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0)
-		return -errno;
-	return irq_create(&vm->irq, vm->fd);
-}
-
-/* The window for 64-bit BARs lies above RAM, aligned to its size. */
-static int place_window(struct vm *vm)
-{
-	struct kvm_cpuid2 *cpuid;
-	unsigned int bits;
-	int err;
-
-	err = cpuid_supported(vm->kvm_fd, &cpuid);
-	if (err)
-		return err;
-	bits = cpuid_phys_bits(cpuid);
-	free(cpuid);
-	vm->mem64 = ALIGN_UP(memory_end(&vm->mem), MEMORY_PCI64_SIZE);
-	if ((vm->mem64 + MEMORY_PCI64_SIZE - 1) >> bits) {
-		log_error("--memory: %llu MiB and the PCI window above do not fit the %u address bits of this processor",
-			  (unsigned long long)(vm->opt->memory >> 20), bits);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int create_memory(struct vm *vm)
-{
-	int err = memory_create(&vm->mem, vm->opt->memory);
-
-	if (err) {
-		log_error("--memory: the host cannot map %llu MiB: %s",
-			  (unsigned long long)(vm->opt->memory >> 20), strerror(-err));
-		return err;
-	}
-	err = memory_register(&vm->mem, vm->fd);
-	return err ? err : place_window(vm);
-}
-
-/* In every thread to come: these reach the main thread's loop and no one else. */
-static int take_signals(struct vm *vm)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (vm->signal_fd < 0)
-		return -errno;
-	return loop_add(vm->loop, vm->signal_fd, EPOLLIN, signal_ready, vm);
-}
-
-static int build(struct vm *vm)
-{
-	int err = create_kvm_vm(vm);
-
-	if (!err)
-		err = create_memory(vm);
-	if (!err)
-		err = bus_create(&vm->bus);
-	if (!err)
-		err = platform_create(&vm->platform, vm);
-	if (!err)
-		err = pci_bus_create(&vm->pci, vm->fd, vm->irq, vm->bus, vm->mem64);
-	if (!err)
-		err = vcpus_create(&vm->vcpus, vm, vm->kvm_fd);
-	if (err)
-		log_error("the VM cannot be created: %s", strerror(-err));
-	return err;
-}
-
-static int add_devices(struct vm *vm)
-{
-	int err = serial_create(&vm->serial, vm);
-
-	for (unsigned int i = 0; !err && i < vm->opt->nr_disks; i++)
-		err = dev_blk_create(vm, &vm->opt->disks[i]);
-	if (!err && vm->opt->control)
-		err = control_create(&vm->control, vm, vm->opt->control);
-	return err;
-}
+/* --- run ------------------------------------------------------------ */
 
 /**
- * vm_create() - build a VM from its options
- * @vm:  set on success
- * @opt: outlives it
- *
- * Context: main thread, the only one so far.
- * Return: 0, or -errno after a line on stderr.
+ * vm_stop_devices() - end all access to guest RAM, once
+ * @vm: its vCPUs stand still, or never ran
  */
-int vm_create(struct vm **vm, const struct options *opt)
-{
-	struct vm *v = calloc(1, sizeof(*v));
-	int err;
-
-	if (!v)
-		return -ENOMEM;
-	v->opt = opt;
-	v->kvm_fd = -1;
-	v->fd = -1;
-	v->signal_fd = -1;
-	v->status = NO_STATUS;
-	v->request = (struct loop_work){ .fn = serve_request, .opaque = v };
-	pthread_mutex_init(&v->lock, NULL);
-	err = boot_open(&v->boot, opt);
-	if (!err)
-		err = open_kvm(v);
-	if (!err)
-		err = loop_create(&v->loop);
-	if (!err)
-		err = take_signals(v);
-	if (!err)
-		err = build(v);
-	if (!err)
-		err = add_devices(v);
-	if (err) {
-		vm_destroy(v);
-		return err;
-	}
-	*vm = v;
-	return 0;
-}
-
-static void stop_devices(struct vm *vm)
+void vm_stop_devices(struct vm *vm)
 {
 	struct vm_hook *h;
 
@@ -507,33 +319,6 @@ static void stop_devices(struct vm *vm)
 			h->stop(h->opaque);
 	}
 	vm_unlock(vm);
-}
-
-/**
- * vm_destroy() - take a VM down
- * @vm: not running
- */
-void vm_destroy(struct vm *vm)
-{
-	stop_devices(vm);
-	control_destroy(vm->control);
-	serial_destroy(vm->serial);
-	vcpus_destroy(vm->vcpus);
-	pci_bus_destroy(vm->pci);
-	platform_destroy(vm->platform);
-	bus_destroy(vm->bus);
-	irq_destroy(vm->irq);
-	if (vm->fd >= 0)
-		close(vm->fd);
-	memory_destroy(&vm->mem);
-	if (vm->signal_fd >= 0)
-		close(vm->signal_fd);
-	loop_destroy(vm->loop);
-	if (vm->kvm_fd >= 0)
-		close(vm->kvm_fd);
-	boot_close(vm->boot);
-	pthread_mutex_destroy(&vm->lock);
-	free(vm);
 }
 
 static int start(struct vm *vm)
@@ -577,7 +362,7 @@ int vm_run(struct vm *vm, int *status)
 		pause_or_die(vm);
 	}
 	vcpus_stop(vm->vcpus);
-	stop_devices(vm);
+	vm_stop_devices(vm);
 	serial_finish(vm->serial);
 	*status = vm->status;
 	return err;

@@ -78,7 +78,10 @@ void vm_unlock(struct vm *vm);
 /* Before vm_run(). */
 void vm_hook_add(struct vm *vm, struct vm_hook *hook);
 
-/* Ask for an end or a reset; any thread, with or without vm_lock(). The first end asked for counts. */
+/*
+ * Ask for an end or a reset; any thread, with or without vm_lock(). The first
+ * end that is asked for counts.
+ */
 void vm_request_exit(struct vm *vm, int status);
 void vm_request_reset(struct vm *vm);
 
