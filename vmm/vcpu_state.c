@@ -29,13 +29,13 @@
 struct vcpu_state {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
-	struct kvm_xsave xsave;
 	struct kvm_xcrs xcrs;
 	struct kvm_debugregs debugregs;
 	struct kvm_vcpu_events events;
 	struct kvm_mp_state mp_state;
 	struct kvm_lapic_state lapic;
 	struct kvm_msrs *msrs;
+	struct kvm_xsave xsave;		/* of open length */
 };
 
 /* In the order they are put back: APIC base before the APIC, events after registers. */
@@ -131,15 +131,17 @@ static int save_msrs(int vcpu_fd, const struct kvm_msr_list *list, struct kvm_ms
 /* RAM is cacheable as firmware would have set it up; the kernel relies on it for its PAT. */
 static int set_mtrr(int vcpu_fd)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} one = {
-		.head.nmsrs = 1,
-		.entry = { .index = MSR_MTRR_DEF_TYPE, .data = MTRR_ENABLE | MTRR_WRITE_BACK },
-	};
+	struct kvm_msrs *m = calloc(1, sizeof(*m) + sizeof(m->entries[0]));
+	int err;
 
-	return ioctl(vcpu_fd, KVM_SET_MSRS, &one) < 0 ? -errno : 0;
+	if (!m)
+		return -ENOMEM;
+	m->nmsrs = 1;
+	m->entries[0].index = MSR_MTRR_DEF_TYPE;
+	m->entries[0].data = MTRR_ENABLE | MTRR_WRITE_BACK;
+	err = move_msrs(vcpu_fd, KVM_SET_MSRS, m);
+	free(m);
+	return err;
 }
 
 /**
