@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vhost.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,31 +22,48 @@
 #include "vhost.h"
 #include "virtio.h"
 
+/* A guest can make steps fail as often as it likes. */
+static bool may_complain(struct vhost *vh)
+{
+	uint64_t now = now_ns();
+
+	if (vh->last && now - vh->last < NSEC_PER_SEC)
+		return false;
+	vh->last = now;
+	return true;
+}
+
 static int step(struct vhost *vh, unsigned long cmd, void *arg,
 		const char *what)
 {
+	const char *hint = "";
 	int err;
 
 	if (!ioctl(vh->fd, cmd, arg))
 		return 0;
 	err = errno;
-	log_error("%s: %s refused to %s: %s", vh->name, vh->node, what,
-		  strerror(err));
+	if (err == ENOTTY)
+		hint = "; is it the node of kvhost_blk?";
+	if (may_complain(vh))
+		log_error("%s: %s refused to %s: %s%s", vh->name, vh->node,
+			  what, strerror(err), hint);
 	return -err;
 }
 
 static int vring_step(struct vhost *vh, unsigned long cmd, void *arg,
 		      const char *what, unsigned int index)
 {
+	const char *hint = "";
 	int err;
 
 	if (!ioctl(vh->fd, cmd, arg))
 		return 0;
 	err = errno;
-	log_error("%s: %s refused to %s queue %u: %s%s", vh->name, vh->node,
-		  what, index, strerror(err),
-		  err != ENOMEM ? "" :
-		  "; raise the locked-memory limit (ulimit -l)");
+	if (err == ENOMEM)
+		hint = "; raise the locked-memory limit (ulimit -l)";
+	if (may_complain(vh))
+		log_error("%s: %s refused to %s queue %u: %s%s", vh->name,
+			  vh->node, what, index, strerror(err), hint);
 	return -err;
 }
 
@@ -78,6 +96,7 @@ int vhost_open(struct vhost *vh, const char *node, const char *name)
 
 	vh->node = node;
 	vh->name = name;
+	vh->last = 0;
 	vh->fd = open(node, O_RDWR | O_CLOEXEC);
 	if (vh->fd >= 0)
 		return 0;

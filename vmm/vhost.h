@@ -16,14 +16,16 @@ struct virtio_queue;
  * @fd:   the node
  * @node: its path, for messages
  * @name: who uses it, for messages
+ * @last: when a line was last written, to bound their rate
  */
 struct vhost {
 	int fd;
 	const char *node;
 	const char *name;
+	uint64_t last;
 };
 
-/* Each writes one line on stderr when it fails. */
+/* Each writes a line on stderr when it fails, at most one a second. */
 int vhost_open(struct vhost *vh, const char *node, const char *name);
 void vhost_close(struct vhost *vh);
 int vhost_set_owner(struct vhost *vh);

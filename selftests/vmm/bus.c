@@ -87,12 +87,14 @@ void bus_msix(struct virtio_pci *p, bool on)
 
 int pci_dev_add(struct pci_bus *b, struct pci_dev *dev)
 {
+	bus.pci = container_of(dev, struct virtio_pci, dev);
 	return 0;
 }
 
 void pci_dev_del(struct pci_dev *dev)
 {
 	bus.doorbells = 0;
+	bus.pci = NULL;
 }
 
 int pci_bar_add(struct pci_dev *dev, int bar, uint64_t size)
@@ -107,7 +109,7 @@ int pci_cap_add(struct pci_dev *dev, uint8_t id, const void *body, unsigned int 
 
 	dev->cfg[off] = id;
 	memcpy(dev->cfg + off + 2, body, len);
-	cap_end = ALIGN_UP(off + 2 + len, 4);
+	cap_end = (off + 2 + len + 3) & ~3u;
 	dev->cfg[off + 1] = cap_end;
 	return off;
 }
@@ -198,4 +200,24 @@ void vm_lock(struct vm *vm)
 
 void vm_unlock(struct vm *vm)
 {
+}
+
+const struct guest_memory *vm_memory(const struct vm *vm)
+{
+	return bus.mem;
+}
+
+unsigned int vm_cpus(const struct vm *vm)
+{
+	return bus.cpus;
+}
+
+const struct options *vm_options(const struct vm *vm)
+{
+	return bus.options;
+}
+
+void vm_hook_add(struct vm *vm, struct vm_hook *hook)
+{
+	bus.hook = hook;
 }

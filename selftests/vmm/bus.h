@@ -11,6 +11,10 @@
 
 #include "virtio_pci.h"
 
+struct guest_memory;
+struct options;
+struct vm_hook;
+
 #define BUS_VECTORS	16
 
 /**
@@ -20,6 +24,11 @@
  * @bound:   eventfds bound to each vector
  * @intx:    level of the INTx line
  * @doorbells: ioeventfds registered
+ * @pci:     the function, once it is on the bus
+ * @hook:    what the device asked the VM to be told
+ * @mem:     guest RAM of the VM; set by the test
+ * @cpus:    its vCPUs; set by the test
+ * @options: its options; set by the test
  */
 extern struct bus {
 	bool msix;
@@ -27,6 +36,11 @@ extern struct bus {
 	int bound[BUS_VECTORS];
 	bool intx;
 	unsigned int doorbells;
+	struct virtio_pci *pci;
+	struct vm_hook *hook;
+	const struct guest_memory *mem;
+	unsigned int cpus;
+	const struct options *options;
 } bus;
 
 void bus_reset(void);
