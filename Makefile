@@ -13,7 +13,9 @@ MAKEFLAGS += --no-print-directory
 VERSION	= $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' $(TOP)/dkms.conf)
 
 ifdef KDIR
-KREL	:= $(shell cat $(KDIR)/include/config/kernel.release)
+# Debian's kernel.release is that of the source package, not of the kernel.
+KREL	:= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
+		$(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 ifeq ($(KREL),)
 $(error KDIR=$(KDIR) is no configured kernel build directory)
 endif
@@ -48,8 +50,10 @@ module-dir:
 		2> >(grep -v '^Skipping BTF generation' >&2)
 
 modules_install: modules ## install the modules below /lib/modules (root)
+	@# Header packages bring no signing key, and no System.map for depmod.
 	@$(foreach krel,$(krels),$(MAKE) -s -C $(call kdir,$(krel)) \
-		M=$(TOP)/build/kmod/$(krel) modules_install &&) :
+		M=$(TOP)/build/kmod/$(krel) CONFIG_MODULE_SIG_ALL= \
+		DEPMOD=true modules_install && depmod $(krel) &&) :
 
 insmod: ## load the modules built for the running kernel (root)
 	@$(TOP)/tools/kmod/load in $(running)
