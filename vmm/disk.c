@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,34 +130,42 @@ static int settle_direct(struct disk *disk, bool wanted)
 		disk->direct = false;
 	}
 	if (wanted && !disk->direct)
-		log_warn("--disk direct: '%s' cannot bypass the page cache in units of %u bytes; going through it, as direct=off does",
+		log_warn("--disk direct: '%s' has no direct I/O in units of %u bytes; continuing with direct=off",
 			 disk->path, disk->align);
 	return 0;
+}
+
+static int check_multiple(const struct disk *disk, const char *what,
+			  uint64_t val)
+{
+	if (!(val % disk->logical))
+		return 0;
+	log_error("--disk %s: %llu is not a multiple of the block size of '%s', %u bytes",
+		  what, (unsigned long long)val, disk->path, disk->logical);
+	return -EINVAL;
 }
 
 static int check_range(struct disk *disk, const struct disk_options *opt,
 		       uint64_t size)
 {
-	uint32_t unit = disk->logical;
+	uint64_t length = opt->length ? opt->length : disk->logical;
 
-	if (opt->offset % unit || opt->length % unit) {
-		log_error("--disk %s: %" PRIu64 " is not a multiple of the block size of '%s', %u bytes",
-			  opt->offset % unit ? "offset" : "length",
-			  opt->offset % unit ? opt->offset : opt->length,
-			  disk->path, unit);
+	if (check_multiple(disk, "offset", opt->offset) ||
+	    check_multiple(disk, "length", opt->length))
 		return -EINVAL;
-	}
-	if (opt->offset >= size || opt->length > size - opt->offset) {
-		log_error("--disk path: '%s' has %" PRIu64 " bytes, too few for a disk at offset %" PRIu64 " of %" PRIu64 " bytes",
-			  disk->path, size, opt->offset,
-			  opt->length ? opt->length : unit);
+	if (opt->offset >= size || length > size - opt->offset) {
+		log_error("--disk path: '%s' has %llu bytes; a disk of %llu at offset %llu does not fit",
+			  disk->path, (unsigned long long)size,
+			  (unsigned long long)length,
+			  (unsigned long long)opt->offset);
 		return -EINVAL;
 	}
 	disk->offset = opt->offset;
 	disk->bytes = opt->length ? opt->length : size - opt->offset;
-	if (disk->bytes % unit) {
-		log_error("--disk path: the size of '%s', %" PRIu64 " bytes, is not a multiple of %u; `truncate -s %%%u FILE` rounds it up",
-			  disk->path, size, unit, unit);
+	if (disk->bytes % disk->logical) {
+		log_error("--disk path: '%s' has %llu bytes, no multiple of %u; `truncate -s %%%u FILE` adds some",
+			  disk->path, (unsigned long long)size, disk->logical,
+			  disk->logical);
 		return -EINVAL;
 	}
 	return 0;

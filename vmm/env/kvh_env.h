@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/cdefs.h>	/* __always_inline */
 
 #include "memory.h"
 
@@ -29,9 +30,6 @@ typedef uint64_t u64;
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
-#ifndef __always_inline
-#define __always_inline	inline __attribute__((__always_inline__))
-#endif
 
 /**
  * struct kvh_env - who takes buffers
