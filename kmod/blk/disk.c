@@ -123,12 +123,12 @@ static int disk_sync_cache(struct blk_disk *disk)
  * @b: the argument, a private copy, its flags and reserved bytes checked
  *
  * Context: Process context of the owner. May sleep.
- * Return: the disk or an ERR_PTR: -EBADF for a bad descriptor, -EACCES for
- * one not open for reading, or not for writing unless KVHOST_BLK_RDONLY, or a
- * read-only device, -ETXTBSY for active swap,
- * -EINVAL for one that is neither block device nor regular file, is zoned or open for
- * appending, or for misaligned or excessive
- * @offset and @length, -ENOMEM, or an error of writing out cached data
+ * Return: the disk or an ERR_PTR: -EBADF for a bad descriptor; -EACCES for one
+ * not open for reading, or for writing unless KVHOST_BLK_RDONLY, or a device
+ * that is read-only; -ETXTBSY for active swap; -EINVAL for one that is neither
+ * block device nor regular file, is zoned, is open for appending, or for
+ * @offset and @length misaligned or beyond the end; -ENOMEM; or an error of
+ * writing out cached data
  */
 struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b)
 {

@@ -23,6 +23,8 @@
 #include <uapi/kvhost.h>
 #include <kvhost.h>
 
+struct vhost_iotlb;
+
 /* Chains a queue may take in one turn of its worker, so that others get theirs. */
 #define KVH_TURN_CHAINS	256u
 
@@ -55,12 +57,14 @@ struct kvh_memmap {
 
 /**
  * struct kvh_env - the guest memory a queue sees; what the ring code is handed
- * @map:  current table, NULL before VHOST_SET_MEM_TABLE; under kvh_vq.lock
- * @last: index of the region the last look-up hit
+ * @map:   current table, NULL before VHOST_SET_MEM_TABLE; under kvh_vq.lock
+ * @last:  index of the region the last look-up hit
+ * @iotlb: where addresses are I/O virtual: what they mean; else NULL
  */
 struct kvh_env {
 	struct kvh_memmap *map;
 	unsigned int last;
+	struct vhost_iotlb *iotlb;
 };
 
 /**
@@ -68,12 +72,14 @@ struct kvh_env {
  * @pages: its pages
  * @nr:    number of @pages
  * @ptr:   the ring part in the kernel's mapping
+ * @uaddr: its address in the owner
  * @dirty: the kernel may write it
  */
 struct kvh_ringmem {
 	struct page **pages;
 	unsigned int nr;
 	void *ptr;
+	u64 uaddr;
 	bool dirty;
 };
 
@@ -147,6 +153,30 @@ struct kvh_kick {
 };
 
 /**
+ * enum kvh_miss_state - what has become of a missing translation
+ * @KVH_MISS_NONE:   nothing is missing
+ * @KVH_MISS_QUEUED: the owner has not read of it yet
+ * @KVH_MISS_TOLD:   it has
+ */
+enum kvh_miss_state {
+	KVH_MISS_NONE,
+	KVH_MISS_QUEUED,
+	KVH_MISS_TOLD,
+};
+
+/**
+ * struct kvh_miss - the translation a queue waits for; under kvh_dev.miss_lock
+ * @iova:  I/O virtual address
+ * @perm:  VHOST_ACCESS_*
+ * @state: see above
+ */
+struct kvh_miss {
+	u64 iova;
+	u8 perm;
+	enum kvh_miss_state state;
+};
+
+/**
  * struct kvh_vq - one virtqueue
  *
  * Constant after open: @dev, @index. Everything else is protected by @lock
@@ -168,7 +198,10 @@ struct kvh_kick {
  * @addr_set:  @addr is valid
  * @busyloop:  microseconds the worker may spin for new work
  * @env:       guest memory
- * @ring:      the ring, valid unless stopped
+ * @miss:      the translation it waits for
+ * @mapped:    ring parts are mapped and @ring is valid; from start to stop but
+ *             where translations have to come first
+ * @ring:      the ring, valid if @mapped
  * @desc:      descriptor area
  * @driver:    driver area
  * @device:    device area
@@ -207,6 +240,8 @@ struct kvh_vq {
 	u32 busyloop;
 
 	struct kvh_env env;
+	struct kvh_miss miss;
+	bool mapped;
 	struct kvh_ring ring;
 	struct kvh_ringmem desc;
 	struct kvh_ringmem driver;
@@ -242,7 +277,11 @@ struct kvh_vq {
  * @private:  the backend's
  * @mm:       the owner's address space, NULL without an owner
  * @features: acknowledged feature bits
+ * @backend_features: VHOST_BACKEND_F_* acknowledged
  * @map:      guest memory
+ * @iotlb:    translations, NULL without VIRTIO_F_ACCESS_PLATFORM
+ * @miss_lock: protects kvh_vq.miss of all queues; taken last
+ * @miss_wait: readers of misses
  * @log_base: VHOST_SET_LOG_BASE
  * @log_ctx:  VHOST_SET_LOG_FD
  * @pid:      of the owner, for names
@@ -259,7 +298,11 @@ struct kvh_dev {
 	void *private;
 	struct mm_struct *mm;
 	u64 features;
+	u64 backend_features;
 	struct kvh_memmap *map;
+	struct vhost_iotlb *iotlb;
+	spinlock_t miss_lock;	/* leaf: kvh_vq.miss of all queues */
+	wait_queue_head_t miss_wait;
 	u64 log_base;
 	struct eventfd_ctx *log_ctx;
 	pid_t pid;
@@ -298,7 +341,8 @@ int kvh_features_check(const struct kvh_backend *backend, u64 features);
 /* memmap.c */
 struct kvh_memmap *kvh_memmap_from_user(const struct vhost_memory __user *um);
 bool kvh_memmap_has_user_range(const struct kvh_memmap *map, u64 uaddr, u64 len);
-int kvh_env_uaddr(struct kvh_env *env, u64 gpa, u64 len, u64 *uaddr, u64 *run);
+int kvh_env_uaddr(struct kvh_env *env, u64 addr, u64 len, bool write,
+		  u64 *uaddr, u64 *run);
 
 /* ringmem.c */
 int kvh_ringmem_map(struct kvh_ringmem *rm, u64 uaddr, size_t len, bool write);
@@ -315,6 +359,26 @@ void kvh_vq_resume(struct kvh_vq *vq);
 int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map);
 u32 kvh_vq_base(const struct kvh_vq *vq);
 void kvh_vq_break(struct kvh_vq *vq, enum kvh_ring_fault fault);
+
+
+/* vqmap.c */
+enum kvh_ring_layout kvh_vq_layout(const struct kvh_vq *vq);
+int kvh_vq_map(struct kvh_vq *vq);
+int kvh_vq_map_late(struct kvh_vq *vq);
+void kvh_vq_unmap(struct kvh_vq *vq);
+void kvh_vq_recheck_map(struct kvh_vq *vq);
+
+/* iotlb.c */
+int kvh_iotlb_enable(struct kvh_dev *dev, bool on);
+int kvh_iotlb_find(struct kvh_vq *vq, u64 iova, u64 len, bool write, u64 *uaddr, u64 *run);
+int kvh_iotlb_message(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg);
+bool kvh_iotlb_next_miss(struct kvh_dev *dev, struct vhost_iotlb_msg *msg);
+bool kvh_iotlb_has_miss(struct kvh_dev *dev);
+
+/* msg.c */
+ssize_t kvh_dev_write_iter(struct kiocb *iocb, struct iov_iter *from);
+ssize_t kvh_dev_read_iter(struct kiocb *iocb, struct iov_iter *to);
+__poll_t kvh_dev_poll(struct file *file, struct poll_table_struct *wait);
 
 /* serve.c */
 void kvh_vq_work(struct kvh_work *work);

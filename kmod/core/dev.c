@@ -178,6 +178,8 @@ int kvh_dev_reset(struct kvh_dev *dev)
 	dev->map = NULL;
 	dev->log_base = 0;
 	dev->features = 0;
+	dev->backend_features = 0;
+	kvh_iotlb_enable(dev, false);
 	if (dev->mm)
 		mmput(dev->mm);
 	dev->mm = NULL;
@@ -204,7 +206,7 @@ static bool dev_running(const struct kvh_dev *dev)
  * Context: Process context, device lock held.
  * Return: 0; -EOPNOTSUPP for a bit not offered, -EINVAL for one whose
  * prerequisite is missing, -EBUSY for a change that needs stopped queues,
- * -EINTR if the caller is being killed
+ * -ENOMEM, -EINTR if the caller is being killed
  */
 int kvh_dev_set_features(struct kvh_dev *dev, u64 features)
 {
@@ -221,14 +223,18 @@ int kvh_dev_set_features(struct kvh_dev *dev, u64 features)
 	ret = kvh_dev_hold(dev);
 	if (ret)
 		return ret;
+	ret = kvh_iotlb_enable(dev, features & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM));
+	if (ret)
+		goto out;
 	dev->features = features;
 	for (i = 0; i < dev->nvqs; i++) {
 		mutex_lock(&dev->vqs[i].lock);
 		dev->vqs[i].features = features;
 		mutex_unlock(&dev->vqs[i].lock);
 	}
+out:
 	kvh_dev_resume(dev);
-	return 0;
+	return ret;
 }
 
 static int dev_check_map(struct kvh_dev *dev, const struct kvh_memmap *map)
@@ -377,6 +383,8 @@ static int dev_open(struct inode *inode, struct file *file)
 	if (!dev->vqs)
 		goto err_free;
 	mutex_init(&dev->lock);
+	spin_lock_init(&dev->miss_lock);
+	init_waitqueue_head(&dev->miss_wait);
 	kref_init(&dev->ref);
 	init_completion(&dev->ended);
 	INIT_WORK(&dev->end, dev_end);
@@ -442,6 +450,9 @@ const struct file_operations kvh_dev_fops = {
 	.owner = THIS_MODULE,
 	.open = dev_open,
 	.release = dev_release,
+	.read_iter = kvh_dev_read_iter,
+	.write_iter = kvh_dev_write_iter,
+	.poll = kvh_dev_poll,
 	.unlocked_ioctl = kvh_dev_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,

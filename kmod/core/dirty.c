@@ -45,23 +45,14 @@ static int dirty_set(u64 base, u64 first, u64 last)
 	return 0;
 }
 
-/**
- * kvh_dirty_mark() - note that guest memory was written
- * @vq:  queue
- * @gpa: guest address
- * @len: bytes
- *
- * A bitmap that cannot be reached breaks the queue: migrating without the
- * mark would lose data.
- *
- * Context: Worker, queue lock held, owner's address space in use.
+/*
+ * A bitmap that cannot be reached breaks the queue: migrating without the mark
+ * would lose data.
  */
-void kvh_dirty_mark(struct kvh_vq *vq, u64 gpa, u64 len)
+static void dirty_mark_gpa(struct kvh_vq *vq, u64 gpa, u64 len)
 {
 	u64 bit = gpa >> DIRTY_PAGE_SHIFT, end, stop;
 
-	if (!kvh_dirty_on(vq) || !len)
-		return;
 	end = (gpa + len - 1) >> DIRTY_PAGE_SHIFT;
 	for (; bit <= end; bit = stop + 1) {
 		/* Bits left in the bitmap's page that holds @bit. */
@@ -74,6 +65,34 @@ void kvh_dirty_mark(struct kvh_vq *vq, u64 gpa, u64 len)
 	}
 	if (vq->log_ctx)
 		eventfd_signal(vq->log_ctx);
+}
+
+/**
+ * kvh_dirty_mark() - note that guest memory was written
+ * @vq:   queue
+ * @addr: address as the driver gave it
+ * @len:  bytes
+ *
+ * Context: Worker, queue lock held, owner's address space in use.
+ */
+void kvh_dirty_mark(struct kvh_vq *vq, u64 addr, u64 len)
+{
+	u64 uaddr, run;
+
+	if (!kvh_dirty_on(vq) || !len)
+		return;
+	if (!vq->env.iotlb) {
+		dirty_mark_gpa(vq, addr, len);
+		return;
+	}
+	/* Mappings stay while requests that use them are in flight. */
+	for (; len; addr += run, len -= run) {
+		if (kvh_iotlb_find(vq, addr, len, true, &uaddr, &run)) {
+			kvh_vq_break(vq, KVH_FAULT_NONE);
+			return;
+		}
+		kvh_dirty_mark_user(vq, uaddr, run);
+	}
 }
 
 /**
@@ -97,6 +116,6 @@ void kvh_dirty_mark_user(struct kvh_vq *vq, u64 uaddr, u64 len)
 		u64 to = min(uaddr + len, r->uaddr + r->size);
 
 		if (from < to)
-			kvh_dirty_mark(vq, r->gpa + (from - r->uaddr), to - from);
+			dirty_mark_gpa(vq, r->gpa + (from - r->uaddr), to - from);
 	}
 }

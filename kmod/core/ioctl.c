@@ -23,6 +23,8 @@ struct vq_ioctl {
 	long (*fn)(struct kvh_vq *vq, void __user *argp);
 };
 
+#define BACKEND_FEATURES	BIT_ULL(VHOST_BACKEND_F_IOTLB_MSG_V2)
+
 static long put_u64(void __user *argp, u64 value)
 {
 	return copy_to_user(argp, &value, sizeof(value)) ? -EFAULT : 0;
@@ -44,7 +46,7 @@ static long dev_set_features(struct kvh_dev *dev, void __user *argp)
 
 static long dev_get_backend_features(struct kvh_dev *dev, void __user *argp)
 {
-	return put_u64(argp, 0);
+	return put_u64(argp, BACKEND_FEATURES);
 }
 
 static long dev_set_backend_features(struct kvh_dev *dev, void __user *argp)
@@ -53,7 +55,10 @@ static long dev_set_backend_features(struct kvh_dev *dev, void __user *argp)
 
 	if (copy_from_user(&features, argp, sizeof(features)))
 		return -EFAULT;
-	return features ? -EOPNOTSUPP : 0;
+	if (features & ~BACKEND_FEATURES)
+		return -EOPNOTSUPP;
+	dev->backend_features = features;
+	return 0;
 }
 
 static long dev_set_owner(struct kvh_dev *dev, void __user *argp)

@@ -156,26 +156,32 @@ static const struct kvh_region *env_find(struct kvh_env *env, u64 gpa)
 /**
  * kvh_env_uaddr() - where a guest range begins in the owner's memory
  * @env:   guest memory of a queue
- * @gpa:   guest address
+ * @addr:  address as the driver gave it
  * @len:   bytes wanted, not 0
- * @uaddr: result: user address of @gpa
+ * @write: for writing
+ * @uaddr: result: user address of @addr
  * @run:   result: bytes of the range that follow contiguously, 1 to @len
  *
  * Context: Queue lock held.
- * Return: 0, or -EFAULT if @gpa is in no region
+ * Return: 0; -EFAULT if @addr is in no region; with a device IOTLB -EAGAIN or
+ * -EPERM as kvh_iotlb_find()
  */
-int kvh_env_uaddr(struct kvh_env *env, u64 gpa, u64 len, u64 *uaddr, u64 *run)
+int kvh_env_uaddr(struct kvh_env *env, u64 addr, u64 len, bool write, u64 *uaddr, u64 *run)
 {
-	const struct kvh_region *r = env_find(env, gpa);
+	const struct kvh_region *r;
 
+	if (unlikely(env->iotlb))
+		return kvh_iotlb_find(container_of(env, struct kvh_vq, env), addr, len,
+				      write, uaddr, run);
+	r = env_find(env, addr);
 	if (unlikely(!r))
 		return -EFAULT;
-	*uaddr = r->uaddr + (gpa - r->gpa);
-	*run = min(len, r->size - (gpa - r->gpa));
+	*uaddr = r->uaddr + (addr - r->gpa);
+	*run = min(len, r->size - (addr - r->gpa));
 	return 0;
 }
 
-/* Copy between @buf and guest range [@gpa, @gpa + @len): 0 or -EFAULT. */
+/* Copy between @buf and guest range [@gpa, @gpa + @len): 0 or as kvh_env_uaddr(). */
 static int env_copy(struct kvh_env *env, u64 gpa, void *buf, u64 len, bool to_guest)
 {
 	u64 uaddr, run;
@@ -184,7 +190,7 @@ static int env_copy(struct kvh_env *env, u64 gpa, void *buf, u64 len, bool to_gu
 	int ret;
 
 	for (; len; gpa += run, buf += run, len -= run) {
-		ret = kvh_env_uaddr(env, gpa, len, &uaddr, &run);
+		ret = kvh_env_uaddr(env, gpa, len, to_guest, &uaddr, &run);
 		if (ret)
 			return ret;
 		up = (void __user *)(unsigned long)uaddr;
@@ -203,7 +209,8 @@ static int env_copy(struct kvh_env *env, u64 gpa, void *buf, u64 len, bool to_gu
  * @len:  bytes
  *
  * Context: Worker, queue lock held, owner's address space in use.
- * Return: 0, or -EFAULT if the range is not wholly in readable guest memory
+ * Return: 0, -EFAULT if the range is not wholly in readable guest memory, or
+ * with a device IOTLB -EAGAIN or -EPERM as kvh_iotlb_find()
  */
 int kvh_env_read_guest(struct kvh_env *env, u64 addr, void *dst, u32 len)
 {

@@ -48,7 +48,7 @@ static int pin_seg(struct kvh_pin *pin, struct kvh_vq *vq, u64 gpa, u64 len)
 	int ret;
 
 	for (; len; gpa += run, len -= run) {
-		ret = kvh_env_uaddr(&vq->env, gpa, len, &uaddr, &run);
+		ret = kvh_env_uaddr(&vq->env, gpa, len, pin->write, &uaddr, &run);
 		if (!ret)
 			ret = pin_run(pin, uaddr, run);
 		if (ret)
@@ -58,13 +58,13 @@ static int pin_seg(struct kvh_pin *pin, struct kvh_vq *vq, u64 gpa, u64 len)
 }
 
 /* Pages a part of one segment touches, region by region. */
-static int pin_count_seg(struct kvh_vq *vq, u64 gpa, u64 len, size_t *pages)
+static int pin_count_seg(struct kvh_vq *vq, u64 gpa, u64 len, bool write, size_t *pages)
 {
 	u64 uaddr, run;
 	int ret;
 
 	for (; len; gpa += run, len -= run) {
-		ret = kvh_env_uaddr(&vq->env, gpa, len, &uaddr, &run);
+		ret = kvh_env_uaddr(&vq->env, gpa, len, write, &uaddr, &run);
 		if (ret)
 			return ret;
 		*pages += DIV_ROUND_UP(offset_in_page(uaddr) + run, PAGE_SIZE);
@@ -86,7 +86,7 @@ static int pin_prepare(struct kvh_pin *pin, struct kvh_vq *vq, const struct kvh_
 	pin->write = write;
 	for (i = 0; i < n && left; i++, left -= run, off = 0) {
 		run = min_t(u64, left, segs[i].len - off);
-		ret = pin_count_seg(vq, segs[i].addr + off, run, &pages);
+		ret = pin_count_seg(vq, segs[i].addr + off, run, write, &pages);
 		if (ret)
 			return ret;
 	}

@@ -54,6 +54,7 @@ int kvh_ringmem_map(struct kvh_ringmem *rm, u64 uaddr, size_t len, bool write)
 
 	memset(rm, 0, sizeof(*rm));
 	rm->nr = DIV_ROUND_UP(off + len, PAGE_SIZE);
+	rm->uaddr = uaddr;
 	rm->dirty = write;
 	rm->pages = kvmalloc_array(rm->nr, sizeof(*rm->pages), GFP_KERNEL);
 	if (!rm->pages)

@@ -12,24 +12,30 @@
 #include <linux/sched/clock.h>
 #include "core.h"
 
+/* The ring was written: all of it, for it is small and migrations are rare. */
+static void vq_mark_ring(struct kvh_vq *vq)
+{
+	enum kvh_ring_layout layout = vq->ring.layout;
+	size_t len = kvh_ring_device_bytes(layout, vq->size);
+
+	if (layout == KVH_RING_PACKED)
+		kvh_dirty_mark_user(vq, vq->desc.uaddr, kvh_ring_desc_bytes(layout, vq->size));
+	if (vq->env.iotlb)
+		kvh_dirty_mark_user(vq, vq->device.uaddr, len);
+	else if (vq->addr.flags & BIT(VHOST_VRING_F_LOG))
+		kvh_dirty_mark(vq, vq->addr.log_guest_addr, len);
+}
+
 /* Make completions visible and interrupt the driver if it wants to be. */
 static void vq_flush(struct kvh_vq *vq)
 {
-	enum kvh_ring_layout layout = vq->ring.layout;
-
 	if (!vq->unflushed)
 		return;
 	vq->unflushed = 0;
 	if (!kvh_ring_publish(&vq->ring))
 		return;
-	if (kvh_dirty_on(vq)) {
-		if (layout == KVH_RING_PACKED)
-			kvh_dirty_mark_user(vq, vq->addr.desc_user_addr,
-					    kvh_ring_desc_bytes(layout, vq->size));
-		if (vq->addr.flags & BIT(VHOST_VRING_F_LOG))
-			kvh_dirty_mark(vq, vq->addr.log_guest_addr,
-				       kvh_ring_device_bytes(layout, vq->size));
-	}
+	if (kvh_dirty_on(vq))
+		vq_mark_ring(vq);
 	if (kvh_ring_need_signal(&vq->ring))
 		kvh_vq_signal(vq);
 	else
@@ -106,6 +112,8 @@ static bool vq_rounds(struct kvh_vq *vq)
 /* Return: true if the queue wants another turn without a doorbell. */
 static bool vq_turn(struct kvh_vq *vq)
 {
+	if (unlikely(!vq->mapped) && kvh_vq_map_late(vq))
+		return false;
 	if (vq_rounds(vq))
 		return true;
 	if (!vq_may_take(vq) || vq->kick_on)
@@ -138,6 +146,38 @@ void kvh_vq_work(struct kvh_work *work)
 		kvh_vq_wake(vq);
 }
 
+/* Is every segment's translation known? The first that is not is asked for. */
+static bool chain_translatable(struct kvh_vq *vq, const struct kvh_chain *c)
+{
+	const struct kvh_seg *seg = kvh_vq_segs(vq, c);
+	unsigned int i;
+	u64 uaddr, run, off;
+
+	for (i = 0; i < c->n_read + c->n_write; i++, seg++)
+		for (off = 0; off < seg->len; off += run) {
+			int ret = kvh_iotlb_find(vq, seg->addr + off, seg->len - off,
+						 i >= c->n_read, &uaddr, &run);
+
+			if (ret == -EAGAIN)
+				return false;
+			/* What is forbidden is the backend's to report. */
+			if (ret)
+				break;
+		}
+	return true;
+}
+
+/* Put back what waits for a translation. Return: number of chains left */
+static int vq_translatable(struct kvh_vq *vq, int n)
+{
+	int ok = 0;
+
+	while (ok < n && chain_translatable(vq, &vq->chains[ok]))
+		ok++;
+	kvh_ring_untake(&vq->ring, &vq->chains[ok], n - ok);
+	return ok;
+}
+
 /**
  * kvh_vq_take() - take the next batch of chains from the ring
  * @vq:     queue
@@ -164,6 +204,8 @@ int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains)
 		kvh_vq_break(vq, vq->ring.fault);
 		return 0;
 	}
+	if (unlikely(vq->env.iotlb))
+		n = vq_translatable(vq, n);
 	for (i = 0; i < n; i++)
 		vq->stats.bytes_read += vq->chains[i].read_len;
 	vq->stats.chains += n;

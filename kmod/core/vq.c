@@ -57,17 +57,8 @@ void kvh_vq_reset(struct kvh_vq *vq)
 	memset(&vq->addr, 0, sizeof(vq->addr));
 	vq->busyloop = 0;
 	vq->env = (struct kvh_env){ };
+	vq->miss.state = KVH_MISS_NONE;
 	mutex_unlock(&vq->lock);
-}
-
-static bool vq_packed(const struct kvh_vq *vq)
-{
-	return vq->features & BIT_ULL(VIRTIO_F_RING_PACKED);
-}
-
-static enum kvh_ring_layout vq_layout(const struct kvh_vq *vq)
-{
-	return vq_packed(vq) ? KVH_RING_PACKED : KVH_RING_SPLIT;
 }
 
 /**
@@ -84,16 +75,20 @@ static enum kvh_ring_layout vq_layout(const struct kvh_vq *vq)
 int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map)
 {
 	const struct vhost_vring_addr *a = &vq->addr;
-	enum kvh_ring_layout layout = vq_layout(vq);
+	enum kvh_ring_layout layout = kvh_vq_layout(vq);
+	u64 driver_align = layout == KVH_RING_PACKED ? 4 : VRING_AVAIL_ALIGN_SIZE;
 
 	if (!(vq->features & BIT_ULL(VIRTIO_F_VERSION_1)))
 		return -EINVAL;
 	if (!vq->addr_set || !kvh_ring_desc_bytes(layout, vq->size))
 		return -EINVAL;
 	if (!IS_ALIGNED(a->desc_user_addr, DESC_ALIGN) ||
-	    !IS_ALIGNED(a->avail_user_addr, vq_packed(vq) ? 4 : VRING_AVAIL_ALIGN_SIZE) ||
+	    !IS_ALIGNED(a->avail_user_addr, driver_align) ||
 	    !IS_ALIGNED(a->used_user_addr, VRING_USED_ALIGN_SIZE))
 		return -EINVAL;
+	/* I/O virtual addresses are judged when they are translated. */
+	if (vq->env.iotlb)
+		return 0;
 	if (!kvh_memmap_has_user_range(map, a->desc_user_addr,
 				       kvh_ring_desc_bytes(layout, vq->size)) ||
 	    !kvh_memmap_has_user_range(map, a->avail_user_addr,
@@ -102,51 +97,6 @@ int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map)
 				       kvh_ring_device_bytes(layout, vq->size)))
 		return -EFAULT;
 	return 0;
-}
-
-static void vq_unmap(struct kvh_vq *vq)
-{
-	kvh_ringmem_unmap(&vq->device, vq->dev->mm);
-	kvh_ringmem_unmap(&vq->driver, vq->dev->mm);
-	kvh_ringmem_unmap(&vq->desc, vq->dev->mm);
-}
-
-static int vq_map(struct kvh_vq *vq)
-{
-	enum kvh_ring_layout layout = vq_layout(vq);
-	int ret;
-
-	/* A packed ring's descriptors are overwritten as they are used (2.8.6). */
-	ret = kvh_ringmem_map(&vq->desc, vq->addr.desc_user_addr,
-			      kvh_ring_desc_bytes(layout, vq->size), vq_packed(vq));
-	if (!ret)
-		ret = kvh_ringmem_map(&vq->driver, vq->addr.avail_user_addr,
-				      kvh_ring_driver_bytes(layout, vq->size), false);
-	if (!ret)
-		ret = kvh_ringmem_map(&vq->device, vq->addr.used_user_addr,
-				      kvh_ring_device_bytes(layout, vq->size), true);
-	if (ret)
-		vq_unmap(vq);
-	return ret;
-}
-
-static int vq_ring_init(struct kvh_vq *vq)
-{
-	struct kvh_ring_config cfg = {
-		.layout = vq_layout(vq),
-		.size = vq->size,
-		.event_idx = vq->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX),
-		.indirect = vq->features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC),
-		.in_order = vq->features & BIT_ULL(VIRTIO_F_IN_ORDER),
-		.desc = vq->desc.ptr,
-		.driver = vq->driver.ptr,
-		.device = vq->device.ptr,
-		.table = vq->table,
-		.order = vq->order,
-	};
-	int ret = kvh_ring_init(&vq->ring, &cfg);
-
-	return ret || !vq->base_set ? ret : kvh_ring_set_base(&vq->ring, vq->base);
 }
 
 static void vq_free_scratch(struct kvh_vq *vq)
@@ -186,25 +136,23 @@ static int vq_start_locked(struct kvh_vq *vq)
 	ret = vq_alloc_scratch(vq);
 	if (ret)
 		return ret;
-	ret = vq_map(vq);
-	if (ret)
-		goto err_scratch;
-	ret = vq_ring_init(vq);
-	if (ret)
-		goto err_unmap;
 	ret = b->start(vq);
 	if (ret)
-		goto err_unmap;
+		goto err_scratch;
+	/* With an IOTLB the worker maps the ring, waiting for translations. */
+	if (!vq->env.iotlb) {
+		ret = kvh_vq_map(vq);
+		if (ret)
+			goto err_stop;
+	}
 	vq->in_flight = 0;
 	vq->unflushed = 0;
-	/* The first turn asks for doorbells. */
-	vq->kick_on = false;
 	WRITE_ONCE(vq->hold, false);
 	WRITE_ONCE(vq->state, KVH_VQ_RUNNING);
 	return 0;
 
-err_unmap:
-	vq_unmap(vq);
+err_stop:
+	b->stop(vq);
 err_scratch:
 	vq_free_scratch(vq);
 	return ret;
@@ -273,12 +221,10 @@ int kvh_vq_stop(struct kvh_vq *vq)
 	if (ret)
 		return ret;
 	mutex_lock(&vq->lock);
-	vq->base = kvh_ring_base(&vq->ring);
-	vq->base_set = true;
 	WRITE_ONCE(vq->state, KVH_VQ_STOPPED);
 	WRITE_ONCE(vq->hold, false);
 	vq->dev->backend->stop(vq);
-	vq_unmap(vq);
+	kvh_vq_unmap(vq);
 	vq_free_scratch(vq);
 	mutex_unlock(&vq->lock);
 	return 0;
@@ -322,7 +268,7 @@ void kvh_vq_resume(struct kvh_vq *vq)
  */
 u32 kvh_vq_base(const struct kvh_vq *vq)
 {
-	return vq->state == KVH_VQ_STOPPED ? vq->base : kvh_ring_base(&vq->ring);
+	return vq->mapped ? kvh_ring_base(&vq->ring) : vq->base;
 }
 
 /* The ring may move while the queue runs: only the logging of it may change. */

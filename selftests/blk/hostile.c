@@ -419,7 +419,8 @@ static const char *check_broken(struct bench *b, const struct row *row,
 			ksft_print_msg("counter of fault %u is wrong\n", i);
 			return "the fault was taken for another";
 		}
-	if (st.in_flight)
+	/* The error is told before the rest of the batch is done. */
+	if (!kvhost_wait_idle(&b->k, 0))
 		return "something is still in flight";
 	if (vq_used_idx(q) != q->used_idx || blkreq_status(&b->r) != BLK_NO_STATUS)
 		return "the chain came back as used";

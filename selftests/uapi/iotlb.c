@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The device IOTLB: with VIRTIO_F_ACCESS_PLATFORM addresses are I/O virtual,
+ * and the owner translates them by messages over read() and write().
+ *
+ *	queue --miss--> read()  owner  write(UPDATE) --> queue goes on
+ *	                               write(INVALIDATE): drained, then gone
+ *
+ * Guest memory here is translated by one constant: I/O virtual address =
+ * guest physical address, at first unknown to the device.
+ */
+#include <poll.h>
+#include <linux/virtio_config.h>
+#include "node.h"
+
+#define GRAIN	4096ull
+
+FIXTURE(iotlb) {
+	struct kvhost k;
+	struct kvhost_opts o;
+};
+
+static int message(struct kvhost *k, u8 type, u64 iova, u64 size, void *va, u8 perm)
+{
+	struct vhost_msg_v2 m = { .type = VHOST_IOTLB_MSG_V2 };
+
+	m.iotlb = (struct vhost_iotlb_msg) {
+		.iova = iova, .size = size, .uaddr = (unsigned long)va,
+		.perm = perm, .type = type,
+	};
+	return write(k->fd, &m, sizeof(m)) == sizeof(m) ? 0 : -errno;
+}
+
+/* Ring addresses are I/O virtual too. */
+static void ring_at_iova(struct kvhost *k, unsigned int i)
+{
+	struct vhost_vring_addr a = {
+		.index = i,
+		.desc_user_addr = k->q[i].desc_gpa,
+		.avail_user_addr = k->q[i].avail_gpa,
+		.used_user_addr = k->q[i].used_gpa,
+	};
+
+	KVHOST_IOCTL(k, VHOST_SET_VRING_ADDR, &a);
+}
+
+FIXTURE_SETUP(iotlb)
+{
+	u64 v2 = 1ull << VHOST_BACKEND_F_IOTLB_MSG_V2;
+
+	self->o = (struct kvhost_opts) { .fd = node_disk(), .queues = 2 };
+	kvhost_prepare(&self->k, &self->o);
+	self->k.features |= 1ull << VIRTIO_F_ACCESS_PLATFORM;
+	KVHOST_IOCTL(&self->k, VHOST_SET_FEATURES, &self->k.features);
+	KVHOST_IOCTL(&self->k, VHOST_SET_BACKEND_FEATURES, &v2);
+	ring_at_iova(&self->k, 0);
+	ring_at_iova(&self->k, 1);
+}
+
+FIXTURE_TEARDOWN(iotlb)
+{
+	kvhost_close(&self->k);
+	close(self->o.fd);
+}
+
+/* Read one miss within the limit: 0, or -errno. */
+static int next_miss(struct kvhost *k, struct vhost_iotlb_msg *miss, int limit_ms)
+{
+	struct pollfd p = { .fd = k->fd, .events = POLLIN };
+	struct vhost_msg_v2 m;
+
+	if (poll(&p, 1, limit_ms) != 1)
+		return -ETIMEDOUT;
+	if (read(k->fd, &m, sizeof(m)) != sizeof(m))
+		return -errno;
+	*miss = m.iotlb;
+	return m.type == VHOST_IOTLB_MSG_V2 && m.iotlb.type == VHOST_IOTLB_MISS ? 0 : -EPROTO;
+}
+
+/* Answer misses, a page at a time, until queue 0 has used one buffer. */
+static bool serve_until_used(struct kvhost *k, unsigned int *misses)
+{
+	struct vhost_iotlb_msg miss;
+	struct vq_used u;
+	u64 page;
+	int left;
+
+	for (left = 1000; left; left--) {
+		if (vq_get_used(&k->q[0], &u))
+			return true;
+		if (next_miss(k, &miss, 10))
+			continue;
+		(*misses)++;
+		page = miss.iova & ~(GRAIN - 1);
+		if (message(k, VHOST_IOTLB_UPDATE, page, GRAIN, gmem_va(&k->mem, page),
+			    VHOST_ACCESS_RW))
+			return false;
+	}
+	return false;
+}
+
+static bool read_sector(struct kvhost *k, unsigned int *misses, u8 *status)
+{
+	struct blkreq r;
+
+	blkreq_init(&r, &k->mem, GMEM_MID, 512);
+	blkreq_set(&r, VIRTIO_BLK_T_IN, 0, 512);
+	if (blkreq_submit(&r, &k->q[0], NULL) < 0 || !serve_until_used(k, misses))
+		return false;
+	*status = blkreq_status(&r);
+	return true;
+}
+
+TEST_F(iotlb, queue_starts_and_asks_for_its_ring)
+{
+	struct vhost_iotlb_msg miss;
+
+	kvhost_enable(&self->k, 0, 1);
+	ASSERT_EQ(0, next_miss(&self->k, &miss, LIMIT_MS));
+	EXPECT_EQ(self->k.q[0].desc_gpa, miss.iova);
+	EXPECT_EQ(VHOST_ACCESS_RO, miss.perm);
+	/* Told once; nothing else is missing until it is answered. */
+	EXPECT_EQ(-ETIMEDOUT, next_miss(&self->k, &miss, 50));
+}
+
+TEST_F(iotlb, every_address_of_a_request_is_asked_for_and_then_served)
+{
+	unsigned int misses = 0, again = 0;
+	u8 status = 0xff;
+
+	kvhost_enable(&self->k, 0, 1);
+	ASSERT_TRUE(read_sector(&self->k, &misses, &status));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, status);
+	EXPECT_GE(misses, 2);
+	ASSERT_TRUE(read_sector(&self->k, &again, &status));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, status);
+	TH_LOG("misses: %u for the first request, %u for the second", misses, again);
+}
+
+TEST_F(iotlb, after_an_invalidation_everything_is_asked_for_again)
+{
+	unsigned int misses = 0, again = 0;
+	u8 status = 0xff;
+
+	kvhost_enable(&self->k, 0, 1);
+	ASSERT_TRUE(read_sector(&self->k, &misses, &status));
+	ASSERT_EQ(0, message(&self->k, VHOST_IOTLB_INVALIDATE, 0, ~0ull, NULL, 0));
+	ASSERT_TRUE(read_sector(&self->k, &again, &status));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, status);
+	EXPECT_GE(again, 2);
+}
+
+TEST_F(iotlb, ring_position_survives_an_invalidation)
+{
+	struct vhost_vring_state s = { .index = 0 };
+	unsigned int misses = 0, i;
+	u8 status = 0xff;
+
+	kvhost_enable(&self->k, 0, 1);
+	for (i = 0; i < 100; i++) {
+		ASSERT_TRUE(read_sector(&self->k, &misses, &status));
+		ASSERT_EQ(VIRTIO_BLK_S_OK, status);
+		ASSERT_EQ(0, message(&self->k, VHOST_IOTLB_INVALIDATE, 0, 0, NULL, 0));
+	}
+	KVHOST_IOCTL(&self->k, VHOST_GET_VRING_BASE, &s);
+	EXPECT_EQ(100, s.num);
+}
+
+TEST_F(iotlb, a_mapping_for_reading_only_is_not_written_through)
+{
+	struct gmem_region *mid = &self->k.mem.regions[GMEM_MID];
+	struct gmem_region *low = &self->k.mem.regions[GMEM_LOW];
+	struct blkreq r;
+	u8 *data;
+
+	/* Rings, header and status may be written, the data's place not. */
+	ASSERT_EQ(0, message(&self->k, VHOST_IOTLB_UPDATE, low->gpa, low->size, low->va,
+			     VHOST_ACCESS_RW));
+	ASSERT_EQ(0, message(&self->k, VHOST_IOTLB_UPDATE, mid->gpa, mid->size, mid->va,
+			     VHOST_ACCESS_RO));
+	kvhost_enable(&self->k, 0, 1);
+	blkreq_init(&r, &self->k.mem, GMEM_MID, 512);
+	blkreq_set(&r, VIRTIO_BLK_T_IN, 0, 512);
+	data = gmem_va(&self->k.mem, r.data);
+	memset(data, BLK_POISON, 512);
+	ASSERT_LE(0, blkreq_submit(&r, &self->k.q[0], NULL));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blkreq_wait(&r, &self->k.q[0]));
+	EXPECT_EQ(BLK_POISON, data[0]);
+	EXPECT_EQ(BLK_POISON, data[511]);
+}
+
+TEST_F(iotlb, bad_messages_are_refused)
+{
+	struct vhost_msg_v2 m = { .type = VHOST_IOTLB_MSG_V2 };
+	struct gmem_region *r = &self->k.mem.regions[GMEM_LOW];
+	u32 type = 7;
+
+	EXPECT_EQ(-EINVAL, message(&self->k, VHOST_IOTLB_UPDATE, 0, 0, r->va, VHOST_ACCESS_RW));
+	EXPECT_EQ(-EFAULT, message(&self->k, VHOST_IOTLB_UPDATE, ~0ull, 2, r->va,
+				   VHOST_ACCESS_RW));
+	EXPECT_EQ(-EFAULT, message(&self->k, VHOST_IOTLB_UPDATE, 0, 4096, (void *)~0xffful,
+				   VHOST_ACCESS_RW));
+	EXPECT_EQ(-EINVAL, message(&self->k, VHOST_IOTLB_MISS, 0, 4096, r->va, VHOST_ACCESS_RW));
+	EXPECT_EQ(-EINVAL, message(&self->k, 0xff, 0, 4096, r->va, VHOST_ACCESS_RW));
+	EXPECT_EQ(-1, write(self->k.fd, &type, sizeof(type)));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, write(self->k.fd, &m, 12));
+	EXPECT_EQ(EINVAL, errno);
+}
+
+TEST_F(iotlb, memory_is_bounded_whatever_is_mapped)
+{
+	struct gmem_region *r = &self->k.mem.regions[GMEM_LOW];
+	unsigned int misses = 0, i;
+	u8 status = 0xff;
+
+	/* CVE-2026-74713: more mappings than are kept; the oldest give way. */
+	for (i = 0; i < 20000; i++)
+		ASSERT_EQ(0, message(&self->k, VHOST_IOTLB_UPDATE, (1ull << 40) + i * GRAIN,
+				     GRAIN, r->va, VHOST_ACCESS_RW));
+	kvhost_enable(&self->k, 0, 1);
+	ASSERT_TRUE(read_sector(&self->k, &misses, &status));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, status);
+}
+
+TEST_F(iotlb, messages_need_the_feature)
+{
+	u64 plain = self->k.features & ~(1ull << VIRTIO_F_ACCESS_PLATFORM);
+	struct gmem_region *r = &self->k.mem.regions[GMEM_LOW];
+	struct vhost_msg_v2 m;
+
+	KVHOST_IOCTL(&self->k, VHOST_SET_FEATURES, &plain);
+	EXPECT_EQ(-EFAULT, message(&self->k, VHOST_IOTLB_UPDATE, 0, 4096, r->va,
+				   VHOST_ACCESS_RW));
+	EXPECT_EQ(-1, read(self->k.fd, &m, sizeof(m)));
+	EXPECT_EQ(EBADFD, errno);
+}
+
+TEST_F(iotlb, unanswered_queue_stops_at_once)
+{
+	kvhost_enable(&self->k, 0, 1);
+	kvhost_enable(&self->k, 1, 1);
+	EXPECT_EQ(0, __kvhost_enable(&self->k, 0, 0));
+	EXPECT_EQ(0, __kvhost_backend(&self->k, &(struct kvhost_opts) { .fd = -1 }));
+}
+
+TEST_HARNESS_MAIN
