@@ -33,14 +33,25 @@ need()
 		die "$1 not found: install the Debian package $2 (or run tools/deps/install)"
 }
 
-# Releases that have both an image in /boot and modules, newest first.
+# kernel_usable KREL: an image in /boot, and drivers for a guest's disk.
+kernel_usable()
+{
+	[ -s "/boot/vmlinuz-$1" ] &&
+		modprobe -qaS "$1" --show-depends virtio_pci virtio_blk ext4 >/dev/null
+}
+
+# The distribution's kernels that a guest can boot, newest first. One built by
+# hand (a debug kernel, say) counts only when it is asked for by its full name.
 kernel_list()
 {
-	local image
+	local krel arch
 
-	for image in /boot/vmlinuz-*; do
-		image=${image#/boot/vmlinuz-}
-		[ -d "/lib/modules/$image/kernel" ] && printf '%s\n' "$image"
+	arch=$(dpkg --print-architecture)
+	for krel in /boot/vmlinuz-*-"$arch"; do
+		krel=${krel#/boot/vmlinuz-}
+		if kernel_usable "$krel"; then
+			printf '%s\n' "$krel"
+		fi
 	done | sort -rV
 }
 
@@ -49,9 +60,13 @@ kernel_pick()
 {
 	local krel
 
+	if kernel_usable "$1"; then
+		printf '%s\n' "$1"
+		return 0
+	fi
 	for krel in $(kernel_list); do
 		case $krel in
-		"$1" | "$1".* | "$1"-*)
+		"$1".* | "$1"-*)
 			printf '%s\n' "$krel"
 			return 0
 			;;
@@ -60,14 +75,15 @@ kernel_pick()
 	die "no installed kernel matches '$1' (have: $(kernel_list | paste -sd' '))"
 }
 
-# module_files KREL NAME...: the files to load, in order, each one once.
+# module_files KREL NAME...: the files to load, in order, each one once. A NAME
+# that ends in "?" may be missing from this kernel.
 module_files()
 {
 	local krel=$1 name
 
 	shift
 	for name; do
-		modprobe -S "$krel" --show-depends "$name" ||
+		modprobe -qS "$krel" --show-depends "${name%\?}" || [[ $name = *\? ]] ||
 			die "kernel $krel has no module $name"
 	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }'
 }
@@ -119,8 +135,11 @@ tree_modules()
 		esac
 		printf '%s\n' "$base"
 	done >"$dir/etc/modules"
-	# Debian signs 6.12 modules; stripping drops that, and nothing enforces it.
-	strip --strip-debug "$dir"/lib/modules/*.ko
+	# A kernel may have them all built in. Stripping drops signatures, which
+	# nothing enforces.
+	if [ -s "$dir/etc/modules" ]; then
+		strip --strip-debug "$dir"/lib/modules/*.ko
+	fi
 	printf '%s\n' "$krel" >"$dir/etc/kernel-release"
 }
 
