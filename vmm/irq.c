@@ -192,8 +192,8 @@ void irq_line(struct irq *irq, unsigned int gsi, bool level)
  * @addr: message address
  * @data: message data
  *
- * Return: 0, also when the guest has the target blocked, or the errno of
- * KVM_SIGNAL_MSI.
+ * Return: 0, also when the guest has the target blocked; -EPERM when nobody has
+ * the address; or another errno of KVM_SIGNAL_MSI.
  */
 int irq_msi_send(struct irq *irq, uint64_t addr, uint32_t data)
 {

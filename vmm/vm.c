@@ -333,6 +333,8 @@ static int start(struct vm *vm)
 		log_error("the VM cannot be started: %s", strerror(-err));
 		return err;
 	}
+	/* Asks the terminal things the sandbox does not let through. */
+	serial_start(vm->serial);
 	/* It could create more VMs. */
 	close(vm->kvm_fd);
 	vm->kvm_fd = -1;
@@ -356,7 +358,6 @@ int vm_run(struct vm *vm, int *status)
 
 	if (!err) {
 		vm->started = now_ns();
-		serial_start(vm->serial);
 		vcpus_resume(vm->vcpus);
 		err = loop_run(vm->loop);
 		pause_or_die(vm);
