@@ -33,86 +33,124 @@ static int table_copy(struct kvh_ring *r, struct kvh_env *env, u64 addr,
 }
 
 /**
- * kvh_chain_linked() - add the entries of a split ring's indirect table
+ * kvh_chain_linked() - collect the indirect table of a split ring's chain
  * @r:    the ring
  * @env:  for kvh_env_read_guest()
- * @w:    the buffer being collected
+ * @c:    the buffer, with the segments and lengths it had before the table
+ * @segs: its segments
+ * @end:  end of the room for them
  * @addr: guest address of the table
- * @len:  its length in bytes
+ * @word: second word of the descriptor that refers to it
  *
  * Entries are followed by next, beginning at the first (2.7.5.3).
  *
  * Context: Within kvh_ring_take().
- * Return: As described at struct kvh_walk.
+ * Return: 0; a positive enum kvh_ring_fault; -ENOSPC for more segments than
+ * there is room for; -EAGAIN, see kvh_env_read_guest().
  */
 int kvh_chain_linked(struct kvh_ring *r, struct kvh_env *env,
-		     struct kvh_walk *w, u64 addr, u32 len)
+		     struct kvh_chain *c, struct kvh_seg *segs,
+		     const struct kvh_seg *end, u64 addr, u64 word)
 {
-	struct kvh_walk walk = *w;
-	u32 entries, left, i = 0;
+	const u8 *table = (const u8 *)r->table;
+	struct kvh_walk w = {
+		.segs = segs,
+		.seg = segs + c->n_read + c->n_write,
+	};
+	const struct kvh_seg *lap;
+	u32 entries;
 	int err;
 
-	err = table_copy(r, env, addr, len, &entries);
+	if (unlikely(KVH_SPLIT_FLAGS(word) & KVH_DESC_NEXT))
+		return KVH_FAULT_INDIRECT_NEXT;
+	err = table_copy(r, env, addr, KVH_WORD_LEN(word), &entries);
 	if (unlikely(err))
 		return err;
+	if (unlikely(w.seg == end))
+		return -ENOSPC;
 
-	for (left = entries; ; ) {
-		u64 word = kvh_private_le64(&r->table[2 * i + 1]);
-		u16 flags = KVH_SPLIT_FLAGS(word);
+	lap = w.seg + entries;
+	w.end = lap < end ? lap : end;
+	w.word = kvh_desc_word(table, 8, true);
+	w.kind = KVH_SPLIT_FLAGS(w.word) & KVH_DESC_KNOWN;
+	err = KVH_WALK_OTHER;
+	w.bytes = c->read_len;
+	if (likely(!c->n_write))
+		err = kvh_walk_links(&w, table, entries, 0, true);
+	kvh_walk_turn(&w);
+	if (err == KVH_WALK_OTHER) {
+		w.writable -= c->n_write;
+		w.bytes = c->write_len;
+		err = kvh_walk_links(&w, table, entries, KVH_DESC_WRITE, true);
+	}
+	if (likely(!err))
+		return kvh_walk_done(&w, c);
+	if (err == -ENOSPC && w.end == lap)
+		return KVH_FAULT_LOOP;
+	if (err != KVH_WALK_OTHER)
+		return err;
+	return w.kind & KVH_DESC_INDIRECT ? KVH_FAULT_INDIRECT_NEST :
+					    KVH_FAULT_ORDER;
+}
 
-		if (unlikely(flags & KVH_DESC_INDIRECT))
-			return KVH_FAULT_INDIRECT_NEST;
-		err = kvh_walk_add(&walk, kvh_private_le64(&r->table[2 * i]),
-				   KVH_WORD_LEN(word), flags & KVH_DESC_WRITE);
+/* Adds table entries from the one at hand on, as long as they are of one kind. */
+static __always_inline int walk_entries(struct kvh_walk *w, const u8 *table,
+					u32 entries, u32 kind)
+{
+	int err;
+
+	for (; w->i < entries; w->i++) {
+		w->word = kvh_desc_word(table, KVH_DESC_BYTES * w->i + 8, true);
+		if ((KVH_PACKED_FLAGS(w->word) & KVH_DESC_WRITE) != kind)
+			return KVH_WALK_OTHER;
+		err = kvh_walk_add(w, kvh_desc_word(table,
+						    KVH_DESC_BYTES * w->i, true));
 		if (unlikely(err))
 			return err;
-		if (!(flags & KVH_DESC_NEXT))
-			break;
-		i = KVH_SPLIT_NEXT(word);
-		if (unlikely(i >= entries))
-			return KVH_FAULT_NEXT_RANGE;
-		if (unlikely(!--left))
-			return KVH_FAULT_LOOP;
 	}
-	*w = walk;
 	return 0;
 }
 
 /**
- * kvh_chain_sequence() - add the entries of a packed ring's indirect table
+ * kvh_chain_sequence() - collect the indirect table of a packed ring's buffer
  * @r:    the ring
  * @env:  for kvh_env_read_guest()
- * @w:    the buffer being collected
+ * @c:    the buffer; segments and lengths are filled in
+ * @segs: receives its segments
+ * @end:  end of the room for them
  * @addr: guest address of the table
- * @len:  its length in bytes
+ * @word: second word of the descriptor that refers to it
  *
  * All entries belong to the buffer; of their flags only WRITE counts (2.8.7).
  *
  * Context: Within kvh_ring_take().
- * Return: As described at struct kvh_walk.
+ * Return: 0; a positive enum kvh_ring_fault; -ENOSPC for more segments than
+ * there is room for; -EAGAIN, see kvh_env_read_guest().
  */
 int kvh_chain_sequence(struct kvh_ring *r, struct kvh_env *env,
-		       struct kvh_walk *w, u64 addr, u32 len)
+		       struct kvh_chain *c, struct kvh_seg *segs,
+		       const struct kvh_seg *end, u64 addr, u64 word)
 {
-	struct kvh_walk walk = *w;
-	u32 entries, i;
+	const u8 *table = (const u8 *)r->table;
+	struct kvh_walk w = { .segs = segs, .seg = segs };
+	u32 entries;
 	int err;
 
-	err = table_copy(r, env, addr, len, &entries);
+	if (unlikely(KVH_PACKED_FLAGS(word) & KVH_DESC_NEXT))
+		return KVH_FAULT_INDIRECT_NEXT;
+	err = table_copy(r, env, addr, KVH_WORD_LEN(word), &entries);
 	if (unlikely(err))
 		return err;
+	if (unlikely(entries > end - segs))
+		return -ENOSPC;
 
-	for (i = 0; i < entries; i++) {
-		u64 word = kvh_private_le64(&r->table[2 * i + 1]);
-
-		err = kvh_walk_add(&walk, kvh_private_le64(&r->table[2 * i]),
-				   KVH_WORD_LEN(word),
-				   KVH_PACKED_FLAGS(word) & KVH_DESC_WRITE);
-		if (unlikely(err))
-			return err;
-	}
-	*w = walk;
-	return 0;
+	err = walk_entries(&w, table, entries, 0);
+	kvh_walk_turn(&w);
+	if (err == KVH_WALK_OTHER)
+		err = walk_entries(&w, table, entries, KVH_DESC_WRITE);
+	if (likely(!err))
+		return kvh_walk_done(&w, c);
+	return err == KVH_WALK_OTHER ? KVH_FAULT_ORDER : err;
 }
 
 /**

@@ -2,8 +2,8 @@
 /*
  * chain.h - collecting the segments of one buffer, whatever the layout.
  *
- * Private to kmod/ring. The per-segment step is inline, because it runs once
- * for every descriptor of every request.
+ * Private to kmod/ring. Direct descriptors are collected inline, in the loops of
+ * split.c and packed.c, because that runs for every descriptor of every request.
  */
 #ifndef KVH_CHAIN_H
 #define KVH_CHAIN_H
@@ -14,6 +14,12 @@
 #define KVH_DESC_NEXT		0x0001u
 #define KVH_DESC_WRITE		0x0002u
 #define KVH_DESC_INDIRECT	0x0004u
+#define KVH_DESC_KNOWN		0x0007u
+
+/* AVAIL and USED of a packed descriptor's flags, as they lie in its word. */
+#define KVH_SLOT_AVAIL		(0x0080ull << 48)
+#define KVH_SLOT_USED		(0x8000ull << 48)
+#define KVH_SLOT_BITS		(KVH_SLOT_AVAIL | KVH_SLOT_USED)
 
 #define KVH_DESC_BYTES		16u
 
@@ -28,90 +34,141 @@
 #define KVH_PACKED_FLAGS(w)	((u16)((w) >> 48))
 
 /**
- * struct kvh_walk - the buffer being collected
- * @seg:       where the next segment goes
- * @room:      segments that may still be added
- * @n_read:    readable segments so far
- * @n_write:   writable segments so far
- * @read_len:  bytes in the readable segments
- * @write_len: bytes in the writable segments
+ * struct kvh_walk - the segments of one buffer being collected
+ * @segs:     the first one
+ * @seg:      where the next one goes
+ * @end:      where the room for them ends
+ * @writable: the first writable one; @seg as long as there is none
+ * @read_len: bytes in the readable ones, once a writable one was met
+ * @bytes:    bytes in those of the kind at hand
+ * @i:        index of the descriptor at hand
+ * @word:     its second word
+ * @kind:     what its flags say, NEXT, WRITE and INDIRECT; other bits if it is
+ *            not available
  *
- * Functions that work on it return 0, a positive enum kvh_ring_fault, -ENOSPC
- * when @room is used up, or -EAGAIN (see kvh_env_read_guest()).
+ * Readable descriptors come before writable ones, so that a walk is two loops,
+ * one for either kind, in which flags are judged by a single comparison. Every
+ * descriptor adds a segment, of which there is a limited number: that ends any
+ * loop.
+ *
+ * Lives in registers: its address goes to inline functions only. Functions that
+ * work on it return 0, a positive enum kvh_ring_fault, -ENOSPC when there is no
+ * room, -EAGAIN (see kvh_env_read_guest()), or %KVH_WALK_OTHER if the descriptor
+ * at hand cannot be a segment in this place.
  */
 struct kvh_walk {
+	struct kvh_seg *segs;
 	struct kvh_seg *seg;
-	u32 room;
-	u32 n_read;
-	u32 n_write;
+	const struct kvh_seg *end;
+	struct kvh_seg *writable;
 	u64 read_len;
-	u64 write_len;
+	u64 bytes;
+	u32 i;
+	u64 word;
+	u32 kind;
 };
 
-static __always_inline void kvh_walk_begin(struct kvh_walk *w,
-					   struct kvh_seg *segs, u32 room)
-{
-	w->seg = segs;
-	w->room = room < KVH_CHAIN_SEGS_MAX ? room : KVH_CHAIN_SEGS_MAX;
-	w->n_read = 0;
-	w->n_write = 0;
-	w->read_len = 0;
-	w->write_len = 0;
-}
+#define KVH_WALK_OTHER	(-EINVAL)
 
-static __always_inline int kvh_walk_add(struct kvh_walk *w, u64 addr, u32 len,
-					bool write)
+/* The descriptor at hand, whose first word is @addr, is the next segment. */
+static __always_inline int kvh_walk_add(struct kvh_walk *w, u64 addr)
 {
+	u32 len = KVH_WORD_LEN(w->word);
+
 	if (unlikely(!len))
 		return KVH_FAULT_ZERO_LEN;
 	if (unlikely(addr + (len - 1) < addr))
 		return KVH_FAULT_ADDR_WRAP;
-	if (unlikely(!w->room))
-		return -ENOSPC;
-	if (write) {
-		w->n_write++;
-		w->write_len += len;
-	} else {
-		if (unlikely(w->n_write))
-			return KVH_FAULT_ORDER;
-		w->n_read++;
-		w->read_len += len;
-	}
 	w->seg->addr = addr;
 	w->seg->len = len;
 	w->seg++;
-	w->room--;
+	w->bytes += len;
 	return 0;
 }
 
-/* The sums of at most KVH_CHAIN_SEGS_MAX lengths cannot wrap 64 bits. */
-static __always_inline int kvh_walk_end(const struct kvh_walk *w)
+/* From here on segments are writable. */
+static __always_inline void kvh_walk_turn(struct kvh_walk *w)
 {
-	if (unlikely((w->read_len | w->write_len) >> 32))
+	w->writable = w->seg;
+	w->read_len = w->bytes;
+	w->bytes = 0;
+}
+
+/*
+ * What was collected goes to @c. The sums of at most as many lengths as a ring
+ * and a table have descriptors cannot wrap 64 bits.
+ */
+static __always_inline int kvh_walk_done(const struct kvh_walk *w,
+					 struct kvh_chain *c)
+{
+	if (unlikely((w->read_len | w->bytes) >> 32))
 		return KVH_FAULT_TOTAL_LEN;
+	if (unlikely(w->seg - w->segs > KVH_CHAIN_SEGS_MAX))
+		return -ENOSPC;
+	c->n_read = w->writable - w->segs;
+	c->n_write = w->seg - w->writable;
+	c->read_len = w->read_len;
+	c->write_len = w->bytes;
 	return 0;
 }
 
-/* Everything of @c is written here, and once. */
-static __always_inline void kvh_walk_emit(const struct kvh_walk *w,
-					  struct kvh_chain *c, u16 id, u16 slots,
-					  u16 seq, u32 first)
+/* The walk of a buffer that is a single direct descriptor, which most are. */
+static __always_inline int kvh_chain_single(struct kvh_chain *c,
+					    struct kvh_seg *seg, u64 addr,
+					    u32 len, u32 write)
 {
-	c->id = id;
-	c->slots = slots;
-	c->seq = seq;
-	c->n_read = w->n_read;
-	c->n_write = w->n_write;
-	c->first = first;
-	c->read_len = w->read_len;
-	c->write_len = w->write_len;
-	c->written = 0;
+	u32 write_len = len & -write;
+
+	if (unlikely(!len))
+		return KVH_FAULT_ZERO_LEN;
+	if (unlikely(addr + (len - 1) < addr))
+		return KVH_FAULT_ADDR_WRAP;
+	seg->addr = addr;
+	seg->len = len;
+	c->n_read = 1 - write;
+	c->n_write = write;
+	c->read_len = len - write_len;
+	c->write_len = write_len;
+	return 0;
+}
+
+/* A word of a descriptor, in the ring or in the private copy of a table. */
+static __always_inline u64 kvh_desc_word(const u8 *desc, u32 off, bool copied)
+{
+	return copied ? kvh_private_le64((const __le64 *)(desc + off)) :
+			kvh_fetch64(desc + off);
+}
+
+/* Adds linked descriptors of one kind, and the last if it is of that kind. */
+static __always_inline int kvh_walk_links(struct kvh_walk *w, const u8 *desc,
+					  u32 count, u32 kind, bool copied)
+{
+	int err;
+
+	while (w->kind == (kind | KVH_DESC_NEXT)) {
+		err = kvh_walk_add(w, kvh_desc_word(desc, KVH_DESC_BYTES * w->i,
+						    copied));
+		if (unlikely(err))
+			return err;
+		w->i = KVH_SPLIT_NEXT(w->word);
+		if (unlikely(w->i >= count))
+			return KVH_FAULT_NEXT_RANGE;
+		if (unlikely(w->seg == w->end))
+			return -ENOSPC;
+		w->word = kvh_desc_word(desc, KVH_DESC_BYTES * w->i + 8, copied);
+		w->kind = KVH_SPLIT_FLAGS(w->word) & KVH_DESC_KNOWN;
+	}
+	if (w->kind != kind)
+		return KVH_WALK_OTHER;
+	return kvh_walk_add(w, kvh_desc_word(desc, KVH_DESC_BYTES * w->i, copied));
 }
 
 int kvh_chain_linked(struct kvh_ring *r, struct kvh_env *env,
-		     struct kvh_walk *w, u64 addr, u32 len);
+		     struct kvh_chain *c, struct kvh_seg *segs,
+		     const struct kvh_seg *end, u64 addr, u64 word);
 int kvh_chain_sequence(struct kvh_ring *r, struct kvh_env *env,
-		       struct kvh_walk *w, u64 addr, u32 len);
+		       struct kvh_chain *c, struct kvh_seg *segs,
+		       const struct kvh_seg *end, u64 addr, u64 word);
 int kvh_chain_stop(struct kvh_ring *r, unsigned int n, int why);
 int kvh_chain_errno(enum kvh_ring_fault fault);
 

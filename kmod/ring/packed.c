@@ -15,12 +15,6 @@
 #include "chain.h"
 #include "packed.h"
 
-/* AVAIL and USED of a descriptor's flags, as they lie in its second word. */
-#define SLOT_AVAIL	(0x0080ull << 48)
-#define SLOT_USED	(0x8000ull << 48)
-#define SLOT_BITS	(SLOT_AVAIL | SLOT_USED)
-#define SLOT_WRITE	((u64)KVH_DESC_WRITE << 48)
-
 /* Event structures: offset and wrap counter below, flags above (2.8.14). */
 #define EVENT_OFF_WRAP(e)	((u16)(e))
 #define EVENT_FLAGS(e)		(((e) >> 16) & 3u)
@@ -32,19 +26,28 @@
 
 static __always_inline u64 avail_bits(bool wrap)
 {
-	return wrap ? SLOT_AVAIL : SLOT_USED;
+	return wrap ? KVH_SLOT_AVAIL : KVH_SLOT_USED;
 }
 
 static __always_inline u64 used_bits(bool wrap)
 {
-	return wrap ? SLOT_BITS : 0;
+	return wrap ? KVH_SLOT_BITS : 0;
 }
 
-/* The first entry of a batch waits for publish. */
-static __always_inline void hold(struct kvh_ring *r, u32 slot, u64 word)
+static __always_inline u64 used_word(const struct kvh_chain *c, u64 bits)
 {
-	r->held_slot = slot;
-	r->held_word = word;
+	return c->written | (u64)c->id << 32 | bits |
+		(c->written ? (u64)KVH_DESC_WRITE << 48 : 0);
+}
+
+/* Goes on by @n slots, into the next lap where the ring ends. */
+static __always_inline void advance(u32 *slot, u64 *bits, u32 n, u32 size)
+{
+	*slot += n;
+	if (unlikely(*slot >= size)) {
+		*slot -= size;
+		*bits ^= KVH_SLOT_BITS;
+	}
 }
 
 static u16 position(u16 slot, bool wrap)
@@ -104,73 +107,109 @@ u32 kvh_packed_base(const struct kvh_ring *r)
 		(u32)position(r->used, r->used_wrap) << 16;
 }
 
-/**
- * struct cursor - where in the ring the walk is
- * @slot: slot to look at
- * @bits: AVAIL and USED of an available descriptor in this lap
- * @left: slots that are not in flight, from here on
+/*
+ * Of a slot's flags what tells whether and how the list goes on; AVAIL and USED
+ * read as zero where @bits make a slot available.
  */
-struct cursor {
-	u32 slot;
-	u64 bits;
-	u32 left;
-};
-
-static __always_inline void advance(struct cursor *c, u32 size)
+static __always_inline u32 slot_kind(u64 word, u64 bits)
 {
-	c->left--;
-	if (unlikely(++c->slot == size)) {
-		c->slot = 0;
-		c->bits ^= SLOT_BITS;
+	return KVH_PACKED_FLAGS(word ^ bits) &
+		(KVH_PACKED_FLAGS(KVH_SLOT_BITS) | KVH_DESC_KNOWN);
+}
+
+/* Adds slots of one kind, and the last if it is of that kind. */
+static __always_inline int walk_slots(struct kvh_walk *w, const u8 *desc,
+				      u32 size, u32 kind, u64 *bits)
+{
+	int err;
+
+	while (w->kind == (kind | KVH_DESC_NEXT)) {
+		err = kvh_walk_add(w, kvh_fetch64(desc + KVH_DESC_BYTES * w->i));
+		if (unlikely(err))
+			return err;
+		if (unlikely(w->seg == w->end))
+			return -ENOSPC;
+		advance(&w->i, bits, 1, size);
+		/* The head's flags were acquired, and cover the list (2.8.21). */
+		w->word = kvh_fetch64(desc + KVH_DESC_BYTES * w->i + 8);
+		w->kind = slot_kind(w->word, *bits);
 	}
+	if (w->kind != kind)
+		return KVH_WALK_OTHER;
+	return kvh_walk_add(w, kvh_fetch64(desc + KVH_DESC_BYTES * w->i));
 }
 
 /*
- * Collects the list whose first descriptor has the second word @word, and
- * leaves @c behind it and the buffer's ID in @id.
+ * Collects the list that begins at @slot with the second word @word, in at most
+ * @left slots. Returns as described at struct kvh_walk.
  */
-static __always_inline int walk(struct kvh_ring *r, struct kvh_env *env,
-				struct kvh_walk *w, struct cursor *c, u64 word,
-				u16 *id)
+static __always_inline int walk(const struct kvh_ring *r, struct kvh_chain *c,
+				struct kvh_seg *segs, const struct kvh_seg *end,
+				u32 left, u32 slot, u64 word)
 {
-	const u8 *desc = r->desc;
-	u64 addr = kvh_fetch64(desc + KVH_DESC_BYTES * c->slot);
-	const u32 room = c->left;
+	const struct kvh_seg *lap = segs + left;
+	u64 bits = word & KVH_SLOT_BITS;
+	struct kvh_walk w = {
+		.segs = segs,
+		.seg = segs,
+		.i = slot,
+		.word = word,
+		.kind = slot_kind(word, bits),
+	};
 	int err;
 
-	if (KVH_PACKED_FLAGS(word) & KVH_DESC_INDIRECT) {
-		/* A copy, so that @w itself can stay in registers. */
-		struct kvh_walk copy = *w;
+	w.end = lap < end ? lap : end;
+	err = walk_slots(&w, r->desc, r->size, 0, &bits);
+	kvh_walk_turn(&w);
+	if (err == KVH_WALK_OTHER)
+		err = walk_slots(&w, r->desc, r->size, KVH_DESC_WRITE, &bits);
+	if (likely(!err)) {
+		c->id = KVH_PACKED_ID(w.word);
+		c->slots = w.seg - segs;
+		return kvh_walk_done(&w, c);
+	}
+	if (err == -ENOSPC && w.end == lap)
+		return left == r->size ? KVH_FAULT_LOOP : KVH_FAULT_PARTIAL;
+	if (err != KVH_WALK_OTHER)
+		return err;
+	if (w.kind & KVH_PACKED_FLAGS(KVH_SLOT_BITS))
+		return KVH_FAULT_PARTIAL;
+	return w.kind & KVH_DESC_INDIRECT ? KVH_FAULT_INDIRECT_NEXT :
+					    KVH_FAULT_ORDER;
+}
 
-		if (unlikely(KVH_PACKED_FLAGS(word) & KVH_DESC_NEXT))
-			return KVH_FAULT_INDIRECT_NEXT;
-		err = kvh_chain_sequence(r, env, &copy, addr,
-					 KVH_WORD_LEN(word));
-		*w = copy;
-		goto out;
-	}
-	for (;;) {
-		err = kvh_walk_add(w, addr, KVH_WORD_LEN(word),
-				   KVH_PACKED_FLAGS(word) & KVH_DESC_WRITE);
-		if (unlikely(err))
-			return err;
-		if (!(KVH_PACKED_FLAGS(word) & KVH_DESC_NEXT))
-			break;
-		advance(c, r->size);
-		if (unlikely(!c->left))
-			return room < r->size ? KVH_FAULT_PARTIAL : KVH_FAULT_LOOP;
-		/* The head's flags were acquired, and cover the list (2.8.21). */
-		word = kvh_fetch64(desc + KVH_DESC_BYTES * c->slot + 8);
-		if (unlikely((word & SLOT_BITS) != c->bits))
-			return KVH_FAULT_PARTIAL;
-		if (unlikely(KVH_PACKED_FLAGS(word) & KVH_DESC_INDIRECT))
-			return KVH_FAULT_INDIRECT_NEXT;
-		addr = kvh_fetch64(desc + KVH_DESC_BYTES * c->slot);
-	}
-out:
-	advance(c, r->size);
-	*id = KVH_PACKED_ID(word);
-	if (unlikely(!err && *id >= r->size))
+/*
+ * Collects the buffer that begins at the avail position, with the second word
+ * @word, in at most @left slots. Returns as described at struct kvh_walk.
+ */
+static __always_inline int collect(struct kvh_ring *r, struct kvh_env *env,
+				   struct kvh_chain *c, struct kvh_seg *segs,
+				   const struct kvh_seg *end, u32 left, u64 word)
+{
+	int err;
+
+	if (KVH_PACKED_FLAGS(word) & KVH_DESC_INDIRECT)
+		err = kvh_chain_sequence(r, env, c, segs, end,
+					 kvh_fetch64(r->desc +
+						     KVH_DESC_BYTES * r->avail),
+					 word);
+	else
+		err = walk(r, c, segs, end, left, r->avail, word);
+	if (unlikely(!err && c->id >= r->size))
+		return KVH_FAULT_ID_RANGE;
+	return err;
+}
+
+/* The same for the single direct descriptor at @desc, which most buffers are. */
+static __always_inline int collect_one(const struct kvh_ring *r,
+				       struct kvh_chain *c, struct kvh_seg *seg,
+				       const u8 *desc, u64 word)
+{
+	int err;
+
+	err = kvh_chain_single(c, seg, kvh_fetch64(desc), KVH_WORD_LEN(word),
+			       KVH_PACKED_FLAGS(word) / KVH_DESC_WRITE & 1);
+	if (unlikely(!err && KVH_PACKED_ID(word) >= r->size))
 		return KVH_FAULT_ID_RANGE;
 	return err;
 }
@@ -191,58 +230,64 @@ int kvh_packed_take(struct kvh_ring *r, struct kvh_env *env,
 		    struct kvh_chain *chains, unsigned int max_chains,
 		    struct kvh_seg *segs, unsigned int max_segs)
 {
+	const u8 *desc = r->desc;
 	const u32 size = r->size;
-	const u16 seq = r->seq_next;
-	struct cursor at = {
-		.slot = r->avail,
-		.bits = avail_bits(r->avail_wrap),
-		.left = size - r->slots_out,
-	};
-	u32 n, first = 0;
+	struct kvh_chain *c = chains, *last = chains + max_chains;
+	struct kvh_seg *seg = segs, *end = segs + max_segs;
+	u64 bits = avail_bits(r->avail_wrap);
+	u32 slot = r->avail, left = size - r->slots_out;
+	u16 seq = r->seq_next;
 	int err = 0;
 
-	for (n = 0; n < max_chains; n++) {
-		struct cursor c = at;
-		struct kvh_walk w;
+	/*
+	 * A batch of the whole ring ends before the slot it began with; whether
+	 * that was offered twice is for the next call to see.
+	 */
+	for (; c < last && (left || c == chains); c++, seq++) {
 		u64 word;
-		u16 id = 0;
 
-		/*
-		 * Behind a whole lap is the slot this batch began with. Whether
-		 * it was offered twice is for the next call to see.
-		 */
-		if (unlikely(!c.left && n))
-			break;
 		/*
 		 * Acquire, so that the rest of the list is read after the flags
 		 * that make it available. Pairs with virtio_wmb() in
 		 * virtqueue_add_packed() and virtqueue_add_indirect_packed().
 		 */
-		word = kvh_fetch64_acquire(r->desc + KVH_DESC_BYTES * c.slot + 8);
-		if ((word & SLOT_BITS) != c.bits)
+		word = kvh_fetch64_acquire(desc + KVH_DESC_BYTES * slot + 8);
+		if ((word & KVH_SLOT_BITS) != bits)
 			break;
-		if (unlikely(!c.left)) {
-			err = KVH_FAULT_AVAIL_JUMP;
+		if (unlikely(seg == end || !left)) {
+			err = left ? -ENOSPC : KVH_FAULT_AVAIL_JUMP;
 			break;
 		}
-		kvh_walk_begin(&w, segs + first, max_segs - first);
-		err = walk(r, env, &w, &c, word, &id);
-		if (likely(!err))
-			err = kvh_walk_end(&w);
-		if (unlikely(err))
-			break;
-		kvh_walk_emit(&w, &chains[n], id, at.left - c.left, seq + n,
-			      first);
-		first += w.n_read + w.n_write;
-		at = c;
+		c->id = KVH_PACKED_ID(word);
+		c->slots = 1;
+		c->seq = seq;
+		c->first = seg - segs;
+		c->written = 0;
+		if (likely(!(KVH_PACKED_FLAGS(word) &
+			     (KVH_DESC_NEXT | KVH_DESC_INDIRECT)))) {
+			err = collect_one(r, c, seg++,
+					  desc + KVH_DESC_BYTES * slot, word);
+			if (unlikely(err))
+				break;
+			advance(&slot, &bits, 1, size);
+			left--;
+		} else {
+			r->avail = slot;
+			err = collect(r, env, c, seg, end, left, word);
+			if (unlikely(err))
+				break;
+			seg += c->n_read + c->n_write;
+			advance(&slot, &bits, c->slots, size);
+			left -= c->slots;
+		}
 	}
-	r->avail = at.slot;
-	r->avail_wrap = at.bits == SLOT_AVAIL;
-	r->slots_out = size - at.left;
-	r->seq_next = seq + n;
+	r->avail = slot;
+	r->avail_wrap = bits == KVH_SLOT_AVAIL;
+	r->slots_out = size - left;
+	r->seq_next = seq;
 	if (unlikely(err))
-		return kvh_chain_stop(r, n, err);
-	return n;
+		return kvh_chain_stop(r, c - chains, err);
+	return c - chains;
 }
 
 /**
@@ -271,36 +316,25 @@ void kvh_packed_untake(struct kvh_ring *r, const struct kvh_chain *chains,
 	}
 	r->avail -= slots;
 	r->slots_out -= slots;
+	r->seq_next -= n;
 }
 
 /**
- * kvh_packed_used() - fill in one used entry
+ * kvh_packed_used() - fill in one used entry that stands for several buffers
  * @r:       the ring
- * @id:      buffer ID; that of the last buffer, if the entry stands for several
- * @written: bytes written into that buffer
- * @slots:   slots the buffer, or all of the buffers, took
+ * @id:      ID of the last of them
+ * @written: bytes written into the last of them
+ * @slots:   slots all of them took
  *
- * Context: As kvh_ring_publish().
+ * The entry is at the place of the first one (2.8.8).
+ *
+ * Context: As kvh_ring_complete().
  */
 void kvh_packed_used(struct kvh_ring *r, u16 id, u32 written, u32 slots)
 {
-	u64 word = written | (u64)id << 32 | used_bits(r->used_wrap);
-	u32 slot = r->used;
+	struct kvh_chain c = { .id = id, .slots = slots, .written = written };
 
-	if (written)
-		word |= SLOT_WRITE;
-	if (r->unpublished)
-		kvh_store64(r->desc + KVH_DESC_BYTES * slot + 8, word);
-	else
-		hold(r, slot, word);
-	slot += slots;
-	if (slot >= r->size) {
-		slot -= r->size;
-		r->used_wrap = !r->used_wrap;
-	}
-	r->used = slot;
-	r->unpublished += slots;
-	r->slots_out -= slots;
+	kvh_packed_complete(r, &c, 1);
 }
 
 /**
@@ -314,11 +348,36 @@ void kvh_packed_used(struct kvh_ring *r, u16 id, u32 written, u32 slots)
 void kvh_packed_complete(struct kvh_ring *r, const struct kvh_chain *chains,
 			 unsigned int n)
 {
-	unsigned int i;
+	const struct kvh_chain *c = chains, *end = c + n;
+	const bool wrap = r->used_wrap;
+	const u32 size = r->size;
+	u8 *desc = r->desc;
+	u64 bits = used_bits(wrap);
+	u32 slot = r->used, slots;
 
-	for (i = 0; i < n; i++)
-		kvh_packed_used(r, chains[i].id, chains[i].written,
-				chains[i].slots);
+	if (!n)
+		return;
+	/* The first entry of a batch waits for publish. */
+	if (!r->unpublished) {
+		r->held_slot = slot;
+		r->held_word = used_word(c, bits);
+		advance(&slot, &bits, c->slots, size);
+		c++;
+	}
+	for (; c < end; c++) {
+		kvh_store64(desc + KVH_DESC_BYTES * slot + 8,
+			    used_word(c, bits));
+		advance(&slot, &bits, c->slots, size);
+	}
+
+	slots = slot - r->used;
+	if (bits != used_bits(wrap)) {
+		slots += size;
+		r->used_wrap = !wrap;
+	}
+	r->used = slot;
+	r->unpublished += slots;
+	r->slots_out -= slots;
 }
 
 /**
@@ -399,7 +458,7 @@ static bool slot_avail(const struct kvh_ring *r, u32 slot, bool wrap)
 {
 	u64 word = kvh_fetch64(r->desc + KVH_DESC_BYTES * slot + 8);
 
-	return (word & SLOT_BITS) == avail_bits(wrap);
+	return (word & KVH_SLOT_BITS) == avail_bits(wrap);
 }
 
 /**

@@ -239,7 +239,6 @@ void kvh_ring_untake(struct kvh_ring *r, const struct kvh_chain *chains,
 		kvh_packed_untake(r, chains, n);
 	else
 		kvh_split_untake(r, n);
-	r->seq_next -= n;
 	r->in_flight -= n;
 	r->stalled = true;
 	/* A fault nobody was told of lies behind them and is found again. */

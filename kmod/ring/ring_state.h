@@ -54,9 +54,17 @@ enum kvh_ring_kick {
  * @unpublished: slots from @held_slot on that the next publish shows (packed)
  * @unsignalled: entries (split) or slots (packed) published since the last
  *              kvh_ring_need_signal()
- * @seq_next:   sequence number of the next buffer to take
- * @seq_used:   sequence number of the first buffer not handed back (IN_ORDER)
- * @order_used: its place in @order (IN_ORDER)
+ * @seq_next:   sequence number of the next buffer to take (packed; in a split
+ *              ring it is @avail)
+ *
+ * The same, for IN_ORDER:
+ * @seq_used:   sequence number of the first buffer not completed
+ * @order_used: its place in @order
+ * @parked:     buffers behind it that are completed, and wait in @order
+ * @run_slots:  slots of completed buffers for which the next used entry stands
+ * @run_id:     id of the last of them
+ * @run_written: bytes written into it
+ * @run_full:   its whole writable part was, so it may be skipped over
  */
 struct kvh_ring {
 	enum kvh_ring_layout layout;
@@ -89,8 +97,14 @@ struct kvh_ring {
 	u32 unpublished;
 	u32 unsignalled;
 	u16 seq_next;
+
 	u16 seq_used;
 	u16 order_used;
+	u32 parked;
+	u32 run_slots;
+	u16 run_id;
+	bool run_full;
+	u32 run_written;
 };
 
 #endif /* KVH_RING_STATE_H */

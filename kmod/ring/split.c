@@ -59,64 +59,93 @@ int kvh_split_set_base(struct kvh_ring *r, u32 base)
 	r->seen = base;
 	r->used = used;
 	r->published = used;
+	r->seq_used = base;
 	return 0;
 }
 
-/* Learns how far the driver has got; a jump or a step back is a fault. */
-static int look(struct kvh_ring *r)
+/*
+ * Learns how far the driver has got, if not enough is known already, and lowers
+ * @max to the number of buffers there are. A jump or a step back is a fault.
+ */
+static __always_inline int look(struct kvh_ring *r, unsigned int *max)
 {
-	u16 idx, ready, out;
+	u16 idx, out, ready = r->seen - r->avail;
 
-	/*
-	 * Acquire, so that ring entries, descriptors and indirect tables are
-	 * read after the index that covers them. Pairs with virtio_wmb() in
-	 * virtqueue_add_split().
-	 */
-	idx = kvh_fetch16_acquire(r->driver + AVAIL_IDX);
-	ready = idx - r->avail;
-	out = r->avail - r->used;
-	if (unlikely(ready > r->size - out || ready < (u16)(r->seen - r->avail)))
-		return KVH_FAULT_AVAIL_JUMP;
-	r->seen = idx;
+	if (ready < *max) {
+		/*
+		 * Acquire, so that ring entries, descriptors and indirect
+		 * tables are read after the index that covers them. Pairs with
+		 * virtio_wmb() in virtqueue_add_split().
+		 */
+		idx = kvh_fetch16_acquire(r->driver + AVAIL_IDX);
+		out = r->avail - r->used;
+		if (unlikely((u16)(idx - r->avail) > r->size - out ||
+			     (u16)(idx - r->avail) < ready))
+			return KVH_FAULT_AVAIL_JUMP;
+		r->seen = idx;
+		ready = idx - r->avail;
+		if (ready < *max)
+			*max = ready;
+	}
 	return 0;
 }
 
-/* Collects the chain that begins at descriptor @i, which is in range. */
+/*
+ * Collects the chain that begins at descriptor c->id, which is in range, with
+ * the second word @word. Returns as described at struct kvh_walk.
+ */
 static __always_inline int walk(struct kvh_ring *r, struct kvh_env *env,
-				struct kvh_walk *w, u32 i)
+				struct kvh_chain *c, struct kvh_seg *segs,
+				const struct kvh_seg *end, u64 word)
 {
 	const u8 *desc = r->desc;
-	u32 left = r->size;
+	const u32 size = r->size;
+	const struct kvh_seg *lap = segs + size;
+	struct kvh_walk w = {
+		.segs = segs,
+		.seg = segs,
+		.i = c->id,
+		.word = word,
+		.kind = KVH_SPLIT_FLAGS(word) & KVH_DESC_KNOWN,
+	};
 	int err;
 
-	for (;;) {
-		u64 addr = kvh_fetch64(desc + KVH_DESC_BYTES * i);
-		u64 word = kvh_fetch64(desc + KVH_DESC_BYTES * i + 8);
-		u16 flags = KVH_SPLIT_FLAGS(word);
+	w.end = lap < end ? lap : end;
+	err = kvh_walk_links(&w, desc, size, 0, false);
+	kvh_walk_turn(&w);
+	if (err == KVH_WALK_OTHER)
+		err = kvh_walk_links(&w, desc, size, KVH_DESC_WRITE, false);
+	if (likely(!err))
+		return kvh_walk_done(&w, c);
+	if (err == -ENOSPC && w.end == lap)
+		return KVH_FAULT_LOOP;
+	if (unlikely(err != KVH_WALK_OTHER))
+		return err;
+	if (unlikely(!(w.kind & KVH_DESC_INDIRECT)))
+		return KVH_FAULT_ORDER;
+	err = kvh_walk_done(&w, c);
+	if (unlikely(err))
+		return err;
+	/* Direct descriptors, then a table (2.7.5.3.2). */
+	return kvh_chain_linked(r, env, c, segs, end,
+				kvh_fetch64(desc + KVH_DESC_BYTES * w.i),
+				w.word);
+}
 
-		if (unlikely(flags & KVH_DESC_INDIRECT)) {
-			/* A copy, so that @w itself can stay in registers. */
-			struct kvh_walk copy = *w;
-
-			if (unlikely(flags & KVH_DESC_NEXT))
-				return KVH_FAULT_INDIRECT_NEXT;
-			err = kvh_chain_linked(r, env, &copy, addr,
-					       KVH_WORD_LEN(word));
-			*w = copy;
-			return err;
-		}
-		err = kvh_walk_add(w, addr, KVH_WORD_LEN(word),
-				   flags & KVH_DESC_WRITE);
-		if (unlikely(err))
-			return err;
-		if (!(flags & KVH_DESC_NEXT))
-			return 0;
-		i = KVH_SPLIT_NEXT(word);
-		if (unlikely(i >= r->size))
-			return KVH_FAULT_NEXT_RANGE;
-		if (unlikely(!--left))
-			return KVH_FAULT_LOOP;
-	}
+/* A buffer of more than one descriptor, beginning at c->id. */
+static __always_inline int chain(struct kvh_ring *r, struct kvh_env *env,
+				 struct kvh_chain *c, struct kvh_seg *segs,
+				 const struct kvh_seg *end, u64 word)
+{
+	if (!(KVH_SPLIT_FLAGS(word) & KVH_DESC_INDIRECT))
+		return walk(r, env, c, segs, end, word);
+	c->n_read = 0;
+	c->n_write = 0;
+	c->read_len = 0;
+	c->write_len = 0;
+	return kvh_chain_linked(r, env, c, segs, end,
+				kvh_fetch64(r->desc + KVH_DESC_BYTES * c->id),
+				word);
 }
 
 /**
@@ -135,45 +164,50 @@ int kvh_split_take(struct kvh_ring *r, struct kvh_env *env,
 		   struct kvh_chain *chains, unsigned int max_chains,
 		   struct kvh_seg *segs, unsigned int max_segs)
 {
-	const u8 *heads = r->driver + AVAIL_HEADS;
+	const u8 *heads = r->driver + AVAIL_HEADS, *desc = r->desc;
 	const u32 mask = r->size - 1;
-	const u16 avail = r->avail;
-	const u16 seq = r->seq_next;
-	u32 ready, n, first = 0;
-	int err = 0;
+	struct kvh_chain *c = chains, *last;
+	struct kvh_seg *seg = segs, *end = segs + max_segs;
+	u32 avail = r->avail;
+	int err;
 
-	ready = (u16)(r->seen - avail);
-	if (ready < max_chains) {
-		err = look(r);
-		if (unlikely(err))
-			return kvh_chain_stop(r, 0, err);
-		ready = (u16)(r->seen - avail);
-	}
-	if (ready > max_chains)
-		ready = max_chains;
+	err = look(r, &max_chains);
+	if (unlikely(err))
+		return kvh_chain_stop(r, 0, err);
 
-	for (n = 0; n < ready; n++) {
-		u16 head = kvh_fetch16(heads + 2 * ((avail + n) & mask));
-		struct kvh_walk w;
+	for (last = c + max_chains; c < last; c++, avail++) {
+		u32 head = kvh_fetch16(heads + 2 * (avail & mask)), flags;
+		u64 word;
 
-		if (unlikely(head > mask)) {
-			err = KVH_FAULT_HEAD_RANGE;
+		if (unlikely(head > mask || seg == end)) {
+			err = head > mask ? KVH_FAULT_HEAD_RANGE : -ENOSPC;
 			break;
 		}
-		kvh_walk_begin(&w, segs + first, max_segs - first);
-		err = walk(r, env, &w, head);
-		if (likely(!err))
-			err = kvh_walk_end(&w);
-		if (unlikely(err))
-			break;
-		kvh_walk_emit(&w, &chains[n], head, 1, seq + n, first);
-		first += w.n_read + w.n_write;
+		word = kvh_fetch64(desc + KVH_DESC_BYTES * head + 8);
+		flags = KVH_SPLIT_FLAGS(word);
+		c->id = head;
+		c->slots = 1;
+		c->seq = avail;
+		c->first = seg - segs;
+		c->written = 0;
+		if (likely(!(flags & (KVH_DESC_NEXT | KVH_DESC_INDIRECT)))) {
+			err = kvh_chain_single(c, seg++,
+					       kvh_fetch64(desc + KVH_DESC_BYTES * head),
+					       KVH_WORD_LEN(word),
+					       flags / KVH_DESC_WRITE & 1);
+			if (unlikely(err))
+				break;
+		} else {
+			err = chain(r, env, c, seg, end, word);
+			if (unlikely(err))
+				break;
+			seg += c->n_read + c->n_write;
+		}
 	}
-	r->avail = avail + n;
-	r->seq_next = seq + n;
+	r->avail = avail;
 	if (unlikely(err))
-		return kvh_chain_stop(r, n, err);
-	return n;
+		return kvh_chain_stop(r, c - chains, err);
+	return c - chains;
 }
 
 /**

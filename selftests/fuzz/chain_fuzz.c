@@ -48,54 +48,47 @@ static struct entry entry_at(const u8 *mem, u32 i)
 	return e;
 }
 
-static int judge(const struct entry *e, u16 flags, u32 n, u32 n_write)
-{
-	if (!e->len)
-		return KVH_FAULT_ZERO_LEN;
-	if (e->len - 1 > ~0ull - e->addr)
-		return KVH_FAULT_ADDR_WRAP;
-	if (n == KVH_CHAIN_SEGS_MAX)
-		return -ENOSPC;
-	if (n_write && !(flags & KVH_DESC_WRITE))
-		return KVH_FAULT_ORDER;
-	return 0;
-}
-
-/* What the table means. Returns what the walk should. */
-static int expect(const u8 *mem, u32 len, bool linked, struct kvh_seg *out,
-		  u32 *n_read, u32 *n_write)
+/* What the table means, as @c and @out. Returns what the walk should. */
+static int expect(const u8 *mem, u32 len, bool linked, struct kvh_chain *c,
+		  struct kvh_seg *out)
 {
 	u32 entries = len / 16, i = 0, steps, n = 0;
+	u64 bytes[2] = { 0 };
 
-	*n_read = 0;
-	*n_write = 0;
 	if (!len || len % 16 || entries > KVH_CHAIN_SEGS_MAX)
 		return KVH_FAULT_INDIRECT_LEN;
 	for (steps = 1; ; steps++) {
 		struct entry e = entry_at(mem, i);
-		u16 flags = linked ? e.third : e.fourth & KVH_DESC_WRITE;
-		int err;
+		u16 flags = linked ? e.third : e.fourth;
+		bool write = flags & KVH_DESC_WRITE;
 
 		if (linked && flags & KVH_DESC_INDIRECT)
 			return KVH_FAULT_INDIRECT_NEST;
-		err = judge(&e, flags, n, *n_write);
-		if (err)
-			return err;
+		if (c->n_write && !write)
+			return KVH_FAULT_ORDER;
+		if (!e.len)
+			return KVH_FAULT_ZERO_LEN;
+		if (e.len - 1 > ~0ull - e.addr)
+			return KVH_FAULT_ADDR_WRAP;
 		out[n++] = (struct kvh_seg){ e.addr, e.len };
-		*(flags & KVH_DESC_WRITE ? n_write : n_read) += 1;
-		if (!linked) {
-			if (++i == entries)
-				return 0;
+		bytes[write] += e.len;
+		*(write ? &c->n_write : &c->n_read) += 1;
+		i++;
+		if (linked ? !(flags & KVH_DESC_NEXT) : i == entries)
+			break;
+		if (!linked)
 			continue;
-		}
-		if (!(flags & KVH_DESC_NEXT))
-			return 0;
 		i = e.fourth;
 		if (i >= entries)
 			return KVH_FAULT_NEXT_RANGE;
 		if (steps == entries)
 			return KVH_FAULT_LOOP;
 	}
+	if (bytes[0] > 0xffffffff || bytes[1] > 0xffffffff)
+		return KVH_FAULT_TOTAL_LEN;
+	c->read_len = bytes[0];
+	c->write_len = bytes[1];
+	return 0;
 }
 
 static void must(bool cond, const char *what)
@@ -112,20 +105,21 @@ static void walk(const u8 *mem, u32 bytes, u32 len, bool linked)
 	static __le64 table[2 * KVH_CHAIN_SEGS_MAX];
 	struct kvh_env env = { .mem = mem, .bytes = bytes };
 	struct kvh_ring ring = { .indirect = true, .table = table };
-	u32 n_read, n_write, k;
-	struct kvh_walk w;
+	struct kvh_chain c = { 0 }, d = { 0 };
+	u64 word = len;
 	int err, due;
+	u32 k;
 
-	kvh_walk_begin(&w, got, KVH_CHAIN_SEGS_MAX);
-	err = linked ? kvh_chain_linked(&ring, &env, &w, 0x1000, len) :
-		       kvh_chain_sequence(&ring, &env, &w, 0x1000, len);
-	due = expect(mem, len, linked, want, &n_read, &n_write);
+	err = (linked ? kvh_chain_linked : kvh_chain_sequence)
+		(&ring, &env, &c, got, got + KVH_CHAIN_SEGS_MAX, 0x1000, word);
+	due = expect(mem, len, linked, &d, want);
 	must(err == due, "fault");
 	must(env.reads <= 1, "one read");
 	if (err)
 		return;
-	must(w.n_read == n_read && w.n_write == n_write, "counts");
-	for (k = 0; k < n_read + n_write; k++)
+	must(c.n_read == d.n_read && c.n_write == d.n_write, "counts");
+	must(c.read_len == d.read_len && c.write_len == d.write_len, "lengths");
+	for (k = 0; k < (u32)c.n_read + c.n_write; k++)
 		must(got[k].addr == want[k].addr && got[k].len == want[k].len,
 		     "segment");
 }

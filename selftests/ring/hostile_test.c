@@ -149,6 +149,15 @@ static void total_table(void)
 	refer(table(), 32, 0);
 }
 
+static void total_before_table(void)
+{
+	drv_put_desc(&r->drv, 5, 1, 0xffffffff, NEXT, 6);
+	drv_put_desc(&r->drv, 6, 1, 1, NEXT, 7);
+	drv_put_desc(&r->drv, 7, table(), 16, INDIRECT, 0);
+	entry(0, 1, 1, 0, 0);
+	offer(5);
+}
+
 static void loop_self(void)
 {
 	drv_put_desc(&r->drv, 5, 1, 1, NEXT, 5);
@@ -335,6 +344,7 @@ static const struct attack attacks[] = {
 	{ "HD-011", total_read, KVH_FAULT_TOTAL_LEN, 0, 0 },
 	{ "HD-011", total_write, KVH_FAULT_TOTAL_LEN, 0, 0 },
 	{ "HD-011", total_table, KVH_FAULT_TOTAL_LEN, 0, 0 },
+	{ "HD-011", total_before_table, KVH_FAULT_TOTAL_LEN, 0, 's' },
 	{ "HD-010", loop_self, KVH_FAULT_LOOP, 0, 's' },
 	{ "HD-010", loop_two, KVH_FAULT_LOOP, 0, 's' },
 	{ "HD-010", loop_all, KVH_FAULT_LOOP, 0, 's' },

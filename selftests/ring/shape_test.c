@@ -10,13 +10,10 @@
 #include "rig.h"
 
 #define PACKED(l) ((l) == KVH_RING_PACKED)
-#ifndef __aligned
-#define __aligned(n) __attribute__((__aligned__(n)))
-#endif
 
 static struct kvh_ring_config config(enum kvh_ring_layout l, u32 size)
 {
-	static u8 mem[3][64] __aligned(64);
+	static u64 mem[3][8] __attribute__((__aligned__(64)));
 
 	return (struct kvh_ring_config){
 		.layout = l, .size = size,
@@ -281,6 +278,38 @@ static void small_array(enum kvh_ring_layout l)
 	CHECK(n == -EBADMSG && r->ring.fault == KVH_FAULT_TOO_LONG);
 }
 
+/* The same where a table comes to the end of the room. */
+static void small_array_table(enum kvh_ring_layout l)
+{
+	struct rig *r = rig_new(l, (struct rig_opts){ .indirect = true });
+	struct drv_seg segs[4] = {
+		{ 1, 1, 0 }, { 2, 1, 0 }, { 3, 1, 1 }, { 4, 1, 1 } };
+	struct drv_how how = { .indirect = true };
+	unsigned int room;
+	u32 direct;
+
+	for (direct = 0; direct < (PACKED(l) ? 1 : 3); direct++)
+		for (room = 2; room < 6; room++) {
+			how.direct = direct;
+			CHECK(drv_add(&r->drv, segs, 1, NULL) >= 0);
+			CHECK(drv_add(&r->drv, segs, 4, &how) >= 0);
+			drv_publish(&r->drv);
+			rig_trace(r);
+			CHECK(kvh_ring_take(&r->ring, &r->env, r->chains, 8,
+					    r->segs, room) == (room < 5 ? 1 : 2));
+			CHECK(!r->ring.fault);
+			rig_finish(r, r->chains, room < 5 ? 1 : 2);
+			if (room < 5) {
+				CHECK(rig_take(r, 8) == 1);
+				CHECK(r->chains[0].n_read == 2);
+				CHECK(r->segs[3].addr == 4);
+				rig_finish(r, r->chains, 1);
+			}
+			CHECK(drv_get_used(&r->drv, &(struct drv_used){ 0 }));
+			CHECK(drv_get_used(&r->drv, &(struct drv_used){ 0 }));
+		}
+}
+
 static void payload_untouched(enum kvh_ring_layout l)
 {
 	struct rig *r = rig_new(l, (struct rig_opts){ .size = 8, .indirect = true });
@@ -526,6 +555,8 @@ const struct rig_test shape_tests[] = {
 	{ "CORE-009 CORE-058", "1024 segments pass, 1025 are a fault", cap, 0 },
 	{ "CORE-009", "the caller's array ends a batch, or is the cap",
 	  small_array, 0 },
+	{ "CORE-009", "so it does where the segments are in a table",
+	  small_array_table, 0 },
 	{ "CORE-010 CORE-011 CORE-012 CORE-053 CORE-054",
 	  "payload is neither read nor written", payload_untouched, 0 },
 	{ "CORE-013 CORE-047", "the driver's parts are never written",

@@ -176,7 +176,7 @@ static void index_first(enum kvh_ring_layout l)
 	} else {
 		CHECK(r->trace[0].part == 'a' && r->trace[0].off == 2);
 		CHECK(r->trace[1].part == 'a' && r->trace[1].off == 4);
-		CHECK(r->trace[2].part == 'd' && r->trace[2].off == 16 * head);
+		CHECK(r->trace[2].part == 'd' && r->trace[2].off == 16 * head + 8);
 		CHECK(r->n_trace == 6);
 	}
 }
