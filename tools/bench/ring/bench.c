@@ -55,7 +55,8 @@ static const struct bench_impl *const impls[] = {
 	&bench_packed_in_order,
 };
 
-#define N_IMPLS (sizeof(impls) / sizeof(impls[0]))
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define N_IMPLS		ARRAY_SIZE(impls)
 
 void bench_fail(const char *who, const char *what, long value)
 {

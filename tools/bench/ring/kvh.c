@@ -46,6 +46,8 @@ static void start(const struct bench_mem *mem, bool indirect,
 
 static void lap(unsigned int n, unsigned int batch)
 {
+	int i;
+
 	while (n) {
 		int got = kvh_ring_take(&ring, NULL, chains,
 					batch < n ? batch : n, segs,
@@ -53,6 +55,8 @@ static void lap(unsigned int n, unsigned int batch)
 
 		if (got <= 0)
 			bench_fail("kvh", "no buffer taken", got);
+		for (i = 0; i < got; i++)
+			chains[i].written = chains[i].write_len;
 		kvh_ring_complete(&ring, chains, got);
 		if (!kvh_ring_publish(&ring))
 			bench_fail("kvh", "nothing published", 0);

@@ -9,6 +9,7 @@
  */
 #include <linux/virtio.h>
 #include <linux/vringh.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <linux/uaccess.h>
 #include <string.h>
