@@ -34,7 +34,6 @@ check()
 	fi
 }
 
-# shellcheck disable=SC2317 # called by way of check
 # on EXPECTED-STATUS COMMAND...: output in $work/out and $work/err
 on()
 {
@@ -48,7 +47,6 @@ on()
 	return 1
 }
 
-# shellcheck disable=SC2317 # called by way of check
 said()
 {
 	grep -q -- "$1" "$work/err" && return
