@@ -29,7 +29,7 @@
 #define QUEUE_SIZE	64
 #define DISK_BYTES	(32u << 20)
 #define SECTORS		(DISK_BYTES / 512)
-#define MAX_DATA	(1u << 20)
+#define MAX_DATA	0x100000u
 #define DATA_LIMIT	(16u << 20)
 #define ERROR_MS	5000
 #define QUIET_MS	50
