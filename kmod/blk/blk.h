@@ -26,12 +26,17 @@
 #define BLK_QUEUE_PAGES	8192u
 
 struct block_device;
+struct virtio_blk_discard_write_zeroes;
 
 /**
  * struct blk_disk - what requests go to; constant once built
  * @file:      the file or device node given, holding all below alive
  * @cred:      who gave it: files are read and written in their name
- * @wq:        where I/O on a file that may block is done; NULL for a device
+ * @wq:        where what may block is done
+ * @discard:   DISCARD is served
+ * @zeroes:    WRITE_ZEROES is served
+ * @erase:     SECURE_ERASE is served
+ * @discard_granularity: bytes deallocated together, 0 if not known
  * @iocb_flags: IOCB_* of every request on a file
  * @bdev:      block device, NULL for a regular file
  * @flags:     KVHOST_BLK_*
@@ -46,6 +51,10 @@ struct blk_disk {
 	struct file *file;
 	const struct cred *cred;
 	struct workqueue_struct *wq;
+	bool discard;
+	bool zeroes;
+	bool erase;
+	u32 discard_granularity;
 	int iocb_flags;
 	struct block_device *bdev;
 	u64 flags;
@@ -76,6 +85,8 @@ struct blk_disk {
  * @bounced:   @pin holds pages of our own
  * @segs:      bounced reads: where the data goes
  * @nsegs:     number of @segs
+ * @ranges:    what a discard and the like names; NULL if none
+ * @nr_ranges: number of @ranges
  * @status_at: where the status byte goes
  * @iocb:      I/O on a regular file
  * @work:      what may block is done in a work queue
@@ -98,6 +109,8 @@ struct blk_req {
 	bool bounced;
 	struct kvh_seg *segs;
 	unsigned int nsegs;
+	struct virtio_blk_discard_write_zeroes *ranges;
+	unsigned int nr_ranges;
 	struct kvh_seg status_at;
 	struct kiocb iocb;
 	struct work_struct work;
@@ -136,6 +149,13 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain);
 void blk_req_finish(struct blk_req *req);
 void blk_req_error(struct blk_req *req, int error);
 void blk_req_done(struct blk_req *req);
+
+bool blk_range_ok(const struct blk_disk *disk, u64 sector, u64 len);
+void blk_defer(struct blk_req *req, work_func_t fn);
+
+/* range.c */
+int blk_range_start(struct blk_req *req, const struct kvh_seg *segs, u64 off, u32 len,
+		    u32 in);
 
 /* bounce.c */
 int blk_bounce_get(struct blk_req *req, const struct kvh_seg *segs, unsigned int n, u64 off);

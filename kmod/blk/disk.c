@@ -13,7 +13,7 @@
 #include <linux/slab.h>
 #include "blk.h"
 
-/* Requests on a buffered file that are worked on at a time. */
+/* Requests that are worked on at a time where they may block. */
 #define DISK_WORKERS	64
 
 static int disk_check_mode(const struct blk_disk *disk)
@@ -39,6 +39,11 @@ static void disk_measure_bdev(struct blk_disk *disk, u64 *size)
 	disk->lbs = bdev_logical_block_size(bdev);
 	disk->pbs = bdev_physical_block_size(bdev);
 	disk->mem_align = bdev_dma_alignment(bdev) | 3;
+	disk->discard = bdev_max_discard_sectors(bdev);
+	disk->discard_granularity = bdev_discard_granularity(bdev);
+	disk->erase = bdev_max_secure_erase_sectors(bdev);
+	/* Where the device cannot, the kernel writes zeroes. */
+	disk->zeroes = true;
 	*size = (u64)bdev_nr_sectors(bdev) << SECTOR_SHIFT;
 }
 
@@ -55,6 +60,9 @@ static void disk_measure_file(struct blk_disk *disk, u64 *size)
 		disk->mem_align = disk->lbs - 1;
 	}
 	disk->pbs = max_t(u32, disk->lbs, PAGE_SIZE);
+	/* A file system that cannot answers UNSUPP then. */
+	disk->discard = disk->file->f_op->fallocate;
+	disk->zeroes = disk->file->f_op->fallocate;
 	*size = i_size_read(inode);
 }
 
@@ -93,12 +101,10 @@ static int disk_measure(struct blk_disk *disk, const struct kvhost_blk_backend *
 	return disk->capacity ? 0 : -EINVAL;
 }
 
-/* Buffered files: what blocks there holds up this disk alone. */
+/* What blocks there holds up this disk alone. */
 static int disk_make_wq(struct blk_disk *disk)
 {
-	if (disk->bdev)
-		return 0;
-	disk->wq = alloc_workqueue("kvhost-file", WQ_UNBOUND, DISK_WORKERS);
+	disk->wq = alloc_workqueue("kvhost-disk", WQ_UNBOUND, DISK_WORKERS);
 	return disk->wq ? 0 : -ENOMEM;
 }
 
@@ -178,8 +184,7 @@ void blk_disk_close(struct blk_disk *disk)
 		return;
 	if (disk->bdev)
 		invalidate_bdev(disk->bdev);
-	if (disk->wq)
-		destroy_workqueue(disk->wq);
+	destroy_workqueue(disk->wq);
 	put_cred(disk->cred);
 	fput(disk->file);
 	kfree(disk);

@@ -90,12 +90,6 @@ static void flush_work_fn(struct work_struct *work)
 	blk_req_done(req);
 }
 
-static void defer(struct blk_req *req, work_func_t fn)
-{
-	INIT_WORK(&req->work, fn);
-	queue_work(req->disk->wq, &req->work);
-}
-
 /* May be called from interrupt context. */
 static void direct_end(struct kiocb *iocb, long ret)
 {
@@ -105,7 +99,7 @@ static void direct_end(struct kiocb *iocb, long ret)
 		kiocb_end_write(iocb);
 	if (ret > 0 && ret < req->len) {
 		req->moved = ret;
-		defer(req, rw_work);
+		blk_defer(req, rw_work);
 		return;
 	}
 	if (ret != req->len)
@@ -158,7 +152,7 @@ void blk_file_rw(struct blk_req *req)
 	else if (!is_write(req) && cached_read(req))
 		blk_req_done(req);
 	else
-		defer(req, rw_work);
+		blk_defer(req, rw_work);
 }
 
 /**
@@ -169,5 +163,5 @@ void blk_file_rw(struct blk_req *req)
  */
 void blk_file_flush(struct blk_req *req)
 {
-	defer(req, flush_work_fn);
+	blk_defer(req, flush_work_fn);
 }

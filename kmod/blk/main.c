@@ -119,6 +119,11 @@ static long blk_get_config(struct kvh_dev *dev, void __user *argp)
 	c.capacity = bd->disk->capacity;
 	c.logical_block_size = bd->disk->lbs;
 	c.physical_block_size = bd->disk->pbs;
+	c.serves = (bd->disk->discard ? KVHOST_BLK_DISCARD : 0) |
+		   (bd->disk->zeroes ? KVHOST_BLK_WRITE_ZEROES : 0) |
+		   (bd->disk->erase ? KVHOST_BLK_SECURE_ERASE : 0);
+	c.discard_granularity = bd->disk->discard_granularity;
+	c.ranges_max = KVHOST_BLK_RANGES_MAX;
 	return copy_to_user(argp, &c, min_t(size_t, size, sizeof(c))) ? -EFAULT : 0;
 }
 
@@ -140,7 +145,9 @@ static const struct kvh_backend blk_backend = {
 	.nvqs = KVHOST_BLK_QUEUES_MAX,
 	.features = BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_RO) |
 		    BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) | BIT_ULL(VIRTIO_BLK_F_FLUSH) |
-		    BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) | BIT_ULL(VIRTIO_BLK_F_MQ),
+		    BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) | BIT_ULL(VIRTIO_BLK_F_MQ) |
+		    BIT_ULL(VIRTIO_BLK_F_DISCARD) | BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES) |
+		    BIT_ULL(VIRTIO_BLK_F_SECURE_ERASE),
 	.open = blk_open,
 	.release = blk_release,
 	.ioctl = blk_ioctl,

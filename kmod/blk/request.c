@@ -11,6 +11,7 @@
  */
 #include <linux/blkdev.h>
 #include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
@@ -74,6 +75,19 @@ void blk_req_done(struct blk_req *req)
 	rcu_read_unlock();
 }
 
+/**
+ * blk_defer() - go on with a request where it may block
+ * @req: request
+ * @fn:  what to do; ends in blk_req_done()
+ *
+ * Context: Any, interrupts included.
+ */
+void blk_defer(struct blk_req *req, work_func_t fn)
+{
+	INIT_WORK(&req->work, fn);
+	queue_work(req->disk->wq, &req->work);
+}
+
 /* Copy header and place of the status byte. Return: false if there is no room for them. */
 static bool req_parse(struct blk_req *req)
 {
@@ -91,8 +105,16 @@ static bool req_parse(struct blk_req *req)
 	return true;
 }
 
-/* Is [@sector, @sector + @len bytes) a range of whole blocks on the disk? (5.2.6.2) */
-static bool range_ok(const struct blk_disk *disk, u64 sector, u32 len)
+/**
+ * blk_range_ok() - is a range made of whole blocks on the disk? (5.2.6.2)
+ * @disk:   disk
+ * @sector: first 512-byte sector
+ * @len:    bytes
+ *
+ * Context: Any.
+ * Return: true if it is, and not empty
+ */
+bool blk_range_ok(const struct blk_disk *disk, u64 sector, u64 len)
 {
 	u64 n = len >> SECTOR_SHIFT;
 
@@ -158,7 +180,7 @@ static int start_rw(struct blk_req *req, bool write)
 
 	req->len = write ? payload_out(req) : payload_in(req);
 	if ((write ? payload_in(req) : payload_out(req)) || req->len > BLK_DATA_MAX ||
-	    !range_ok(disk, req->sector, req->len))
+	    !blk_range_ok(disk, req->sector, req->len))
 		return -EINVAL;
 	if (write && ((disk->flags & KVHOST_BLK_RDONLY) ||
 		      (disk->bdev && bdev_read_only(disk->bdev))))
@@ -202,6 +224,12 @@ static int start_get_id(struct blk_req *req)
 	return 0;
 }
 
+static int start_range(struct blk_req *req)
+{
+	req->durable = req_durable(req);
+	return blk_range_start(req, req_segs(req), HDR_BYTES, payload_out(req), payload_in(req));
+}
+
 static int req_submit(struct blk_req *req)
 {
 	switch (req->type) {
@@ -213,6 +241,10 @@ static int req_submit(struct blk_req *req)
 		return start_flush(req);
 	case VIRTIO_BLK_T_GET_ID:
 		return start_get_id(req);
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+	case VIRTIO_BLK_T_SECURE_ERASE:
+		return start_range(req);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -239,6 +271,7 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 	req->bounced = false;
 	req->durable = false;
 	req->moved = 0;
+	req->ranges = NULL;
 	atomic_set(&req->pending, 1);
 	if (!req_parse(req)) {
 		/* blk_req_finish() drops it. */
@@ -298,6 +331,7 @@ void blk_req_finish(struct blk_req *req)
 	} else if (req->has_pin) {
 		kvh_pin_put(&req->pin, vq);
 	}
+	kfree(req->ranges);
 	status = status_of(req->error);
 	/* Without a place for the status the queue is broken or becomes so. */
 	if (!req->status_at.len || kvh_vq_write(vq, &req->status_at, 1, 0, &status, 1)) {

@@ -28,6 +28,9 @@ struct vhost_iotlb;
 /* Chains a queue may take in one turn of its worker, so that others get theirs. */
 #define KVH_TURN_CHAINS	256u
 
+/* Completions gathered at most before the driver is shown them. */
+#define KVH_FLUSH_CHAINS	32u
+
 /* Longest a worker spins at a time, microseconds, whatever the owner asked for. */
 #define KVH_POLL_MAX_US	10000u
 

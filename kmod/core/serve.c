@@ -47,10 +47,17 @@ static bool vq_may_take(const struct kvh_vq *vq)
 	return vq->state == KVH_VQ_RUNNING && !READ_ONCE(vq->hold);
 }
 
+/*
+ * Complete what has finished. While the driver keeps adding, completions are
+ * gathered, so that one store and one interrupt stand for many; a driver that
+ * waits for them gets them at once.
+ */
 static void vq_reap(struct kvh_vq *vq)
 {
 	vq->dev->backend->reap(vq);
-	vq_flush(vq);
+	if (vq->unflushed >= KVH_FLUSH_CHAINS || !vq_may_take(vq) ||
+	    !kvh_ring_has_avail(&vq->ring))
+		vq_flush(vq);
 }
 
 /*
@@ -85,10 +92,11 @@ static bool vq_rounds(struct kvh_vq *vq)
 	for (vq->budget = KVH_TURN_CHAINS;;) {
 		vq_reap(vq);
 		if (!vq_may_take(vq))
-			return false;
+			break;
 		if (!kvh_ring_has_avail(&vq->ring)) {
+			vq_flush(vq);
 			if (!vq_poll(vq))
-				return false;
+				break;
 			continue;
 		}
 		if (vq->kick_on) {
@@ -102,11 +110,12 @@ static bool vq_rounds(struct kvh_vq *vq)
 		 * own context have woken nobody.
 		 */
 		vq_reap(vq);
-		if (!vq->budget)
-			return true;
-		if (vq->budget == before && vq_may_take(vq))
-			return false;
+		if (!vq->budget || (vq->budget == before && vq_may_take(vq)))
+			break;
 	}
+	/* Whatever ended the turn, nothing completed stays unseen. */
+	vq_flush(vq);
+	return !vq->budget;
 }
 
 /* Return: true if the queue wants another turn without a doorbell. */

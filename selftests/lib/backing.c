@@ -144,6 +144,7 @@ const char *backing_nullb(const char *name, const struct nullb_opts *o)
 	ok = put(dir, "size", o->mb) &&
 	     put(dir, "blocksize", o->bs ? o->bs : 512) &&
 	     put(dir, "memory_backed", o->memory) &&
+	     put(dir, "discard", o->memory) &&
 	     put(dir, "irqmode", o->delay_ns ? 2 : 0) &&
 	     put(dir, "completion_nsec", o->delay_ns) &&
 	     put(dir, "submit_queues", 2) &&

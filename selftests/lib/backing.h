@@ -19,7 +19,7 @@
  * @mb:     size in MiB
  * @bs:     block size in bytes; 0: 512
  * @delay_ns: every completion comes this much later; 0: at once
- * @memory: it remembers what was written
+ * @memory: it remembers what was written, and can discard it
  */
 struct nullb_opts {
 	unsigned int mb;

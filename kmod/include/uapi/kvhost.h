@@ -78,6 +78,14 @@ struct kvhost_vring_stats {
 #define KVHOST_BLK_RDONLY	_BITULL(0)	/* writes answer IOERR */
 #define KVHOST_BLK_WRITETHROUGH	_BITULL(1)	/* a write is durable when used */
 
+/* Most ranges of one DISCARD, WRITE_ZEROES or SECURE_ERASE request. */
+#define KVHOST_BLK_RANGES_MAX	32
+
+/* struct kvhost_blk_config.serves */
+#define KVHOST_BLK_DISCARD	_BITULL(0)
+#define KVHOST_BLK_WRITE_ZEROES	_BITULL(1)
+#define KVHOST_BLK_SECURE_ERASE	_BITULL(2)
+
 #define KVHOST_BLK_SERIAL_BYTES	20
 
 /**
@@ -112,6 +120,9 @@ struct kvhost_blk_backend {
  * @capacity:           in 512-byte sectors
  * @logical_block_size: smallest unit of I/O in bytes
  * @physical_block_size: unit of efficient I/O in bytes
+ * @serves:             KVHOST_BLK_DISCARD and the like: what the disk can do
+ * @discard_granularity: bytes that are deallocated together, 0 if not known
+ * @ranges_max:         most ranges of one request
  * @seg_max:            most data segments of one request
  * @reserved:           zero
  */
@@ -122,7 +133,10 @@ struct kvhost_blk_config {
 	__u64 capacity;
 	__u32 logical_block_size;
 	__u32 physical_block_size;
-	__u64 reserved[4];
+	__u64 serves;
+	__u32 discard_granularity;
+	__u32 ranges_max;
+	__u64 reserved[2];
 };
 
 #define KVHOST_BLK_GET_CONFIG	_IOWR(KVHOST_IOCTL_TYPE, 0x41, struct kvhost_blk_config)
