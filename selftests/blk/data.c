@@ -23,6 +23,7 @@ FIXTURE(data) {
 FIXTURE_VARIANT(data) {
 	enum disk disk;
 	int flags;
+	struct kvhost_opts ring;
 };
 
 FIXTURE_VARIANT_ADD(data, null_blk) {
@@ -30,9 +31,22 @@ FIXTURE_VARIANT_ADD(data, null_blk) {
 	.flags = O_RDWR | O_DIRECT,
 };
 
-FIXTURE_VARIANT_ADD(data, tmpfs) {
+FIXTURE_VARIANT_ADD(data, null_blk_packed) {
+	.disk = DISK_NULLB,
+	.flags = O_RDWR | O_DIRECT,
+	.ring = { .packed = true },
+};
+
+FIXTURE_VARIANT_ADD(data, tmpfs_split_in_order) {
 	.disk = DISK_TMPFS,
 	.flags = O_RDWR,
+	.ring = { .in_order = true },
+};
+
+FIXTURE_VARIANT_ADD(data, tmpfs_packed_in_order) {
+	.disk = DISK_TMPFS,
+	.flags = O_RDWR,
+	.ring = { .packed = true, .in_order = true, .size = 19 },
 };
 
 FIXTURE_VARIANT_ADD(data, ext4_buffered) {
@@ -45,13 +59,20 @@ FIXTURE_VARIANT_ADD(data, ext4_direct) {
 	.flags = O_RDWR | O_DIRECT,
 };
 
+FIXTURE_VARIANT_ADD(data, ext4_direct_packed) {
+	.disk = DISK_EXT4,
+	.flags = O_RDWR | O_DIRECT,
+	.ring = { .packed = true, .size = 100 },
+};
+
 FIXTURE_SETUP(data)
 {
-	struct kvhost_opts o = { .serial = SERIAL };
+	struct kvhost_opts o = variant->ring;
 
 	self->fd = backing_open(disk_paths[variant->disk], variant->flags);
 	ASSERT_EQ(0, posix_memalign((void **)&self->host, 4096, BIG));
 	o.fd = self->fd;
+	o.serial = SERIAL;
 	kvhost_start(&self->k, &o);
 	self->q = &self->k.q[0];
 	blkreq_init(&self->r, &self->k.mem, GMEM_LOW, BIG + 4096);

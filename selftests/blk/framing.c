@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BLK-019, CORE-008: a request means the same however it is cut into
+ * BLK-019, CORE-008, CORE-057: a request means the same however it is cut into
  * descriptors. The same read and the same write are sent cut at every byte
  * position, at random sets of positions, and into single bytes; with direct
  * descriptors, one indirect table, and both in one chain.
@@ -16,10 +16,13 @@
 #define TOTAL_OUT	(BLK_HDR + DATA)
 #define TOTAL		(BLK_HDR + DATA + 1)
 #define QUEUE		1024u
+#define PACKED		1031u	/* not a multiple of what a request takes */
+#define SHAPES		6u
 
 FIXTURE(framing) {
 	struct kvhost k;
 	struct blkframe f;
+	const struct vq_shape *shapes;
 	struct vq *q;
 	int fd;
 	u32 seed;
@@ -28,25 +31,39 @@ FIXTURE(framing) {
 FIXTURE_VARIANT(framing) {
 	enum disk disk;
 	u32 type;
+	struct kvhost_opts ring;
+	unsigned int stride;
 };
 
 FIXTURE_VARIANT_ADD(framing, null_blk_IN) {
-	.disk = DISK_NULLB, .type = VIRTIO_BLK_T_IN
+	.disk = DISK_NULLB, .type = VIRTIO_BLK_T_IN, .stride = 1
 };
 
 FIXTURE_VARIANT_ADD(framing, null_blk_OUT) {
-	.disk = DISK_NULLB, .type = VIRTIO_BLK_T_OUT
+	.disk = DISK_NULLB, .type = VIRTIO_BLK_T_OUT, .stride = 1
 };
 
-FIXTURE_VARIANT_ADD(framing, file_IN) {
-	.disk = DISK_TMPFS, .type = VIRTIO_BLK_T_IN
+FIXTURE_VARIANT_ADD(framing, file_packed_IN) {
+	.disk = DISK_TMPFS, .type = VIRTIO_BLK_T_IN, .stride = 1,
+	.ring = { .packed = true, .size = PACKED },
 };
 
-FIXTURE_VARIANT_ADD(framing, file_OUT) {
-	.disk = DISK_TMPFS, .type = VIRTIO_BLK_T_OUT
+FIXTURE_VARIANT_ADD(framing, file_packed_OUT) {
+	.disk = DISK_TMPFS, .type = VIRTIO_BLK_T_OUT, .stride = 1,
+	.ring = { .packed = true, .size = PACKED },
 };
 
-static const struct vq_shape shapes[] = {
+FIXTURE_VARIANT_ADD(framing, file_split_in_order_OUT) {
+	.disk = DISK_TMPFS, .type = VIRTIO_BLK_T_OUT, .stride = 7,
+	.ring = { .in_order = true },
+};
+
+FIXTURE_VARIANT_ADD(framing, null_blk_packed_in_order_IN) {
+	.disk = DISK_NULLB, .type = VIRTIO_BLK_T_IN, .stride = 7,
+	.ring = { .packed = true, .in_order = true, .size = PACKED },
+};
+
+static const struct vq_shape split_shapes[SHAPES] = {
 	{ .indirect = false },
 	{ .indirect = true },
 	{ .indirect = true, .shuffle = true },				/* CORE-016 */
@@ -55,13 +72,26 @@ static const struct vq_shape shapes[] = {
 	{ .indirect = true, .table_flag = VRING_DESC_F_WRITE },		/* CORE-014 */
 };
 
+/* Direct ones twice: CORE-041, direct and indirect lists in one ring. */
+static const struct vq_shape packed_shapes[SHAPES] = {
+	{ .indirect = false },						/* CORE-042 */
+	{ .indirect = true },
+	{ .indirect = true, .junk = true },				/* CORE-043 */
+	{ .indirect = false },						/* CORE-057 */
+	{ .indirect = true, .table_flag = VRING_DESC_F_WRITE },		/* CORE-044 */
+	{ .indirect = true, .junk = true, .table_flag = VRING_DESC_F_WRITE },
+};
+
 FIXTURE_SETUP(framing)
 {
-	struct kvhost_opts o = { .size = QUEUE };
+	struct kvhost_opts o = variant->ring;
 
 	self->fd = backing_open(disk_paths[variant->disk],
 				O_RDWR | (variant->disk == DISK_NULLB ? O_DIRECT : 0));
 	o.fd = self->fd;
+	if (!o.size)
+		o.size = QUEUE;
+	self->shapes = o.packed ? packed_shapes : split_shapes;
 	kvhost_start(&self->k, &o);
 	self->q = &self->k.q[0];
 	blkframe_init(&self->f, &self->k.mem, TOTAL + DATA, TOTAL + DATA);
@@ -134,9 +164,9 @@ TEST_F_TIMEOUT(framing, BLK_019_cut_at_every_byte_position, 120)
 	unsigned int s;
 	u32 cut;
 
-	for (s = 0; s < ARRAY_SIZE(shapes); s++) {
-		for (cut = 1; cut < TOTAL; cut += s ? 7 : 1) {
-			err = one(self, variant->type, DATA, &shapes[s], &cut, 1);
+	for (s = 0; s < SHAPES; s++) {
+		for (cut = 1; cut < TOTAL; cut += s ? 7 : variant->stride) {
+			err = one(self, variant->type, DATA, &self->shapes[s], &cut, 1);
 			ASSERT_EQ(NULL, err) {
 				TH_LOG("shape %u, cut at %u: %s", s, cut, err);
 			}
@@ -156,7 +186,7 @@ TEST_F_TIMEOUT(framing, CORE_008_cut_at_random_positions, 120)
 		for (n = 0, at = 1; at < TOTAL; at++)
 			if (!(random() % every))
 				cuts[n++] = at;
-		err = one(self, variant->type, DATA, &shapes[round % ARRAY_SIZE(shapes)],
+		err = one(self, variant->type, DATA, &self->shapes[round % SHAPES],
 			  cuts, n);
 		ASSERT_EQ(NULL, err) {
 			TH_LOG("round %u, %u cuts: %s", round, n, err);
@@ -172,8 +202,8 @@ TEST_F(framing, CORE_008_every_byte_a_segment)
 
 	for (i = 0; i + 1 < TOTAL; i++)
 		cuts[i] = i + 1;
-	for (i = 0; i < ARRAY_SIZE(shapes); i++) {
-		err = one(self, variant->type, DATA, &shapes[i], cuts, TOTAL - 1);
+	for (i = 0; i < SHAPES; i++) {
+		err = one(self, variant->type, DATA, &self->shapes[i], cuts, TOTAL - 1);
 		ASSERT_EQ(NULL, err) {
 			TH_LOG("shape %u: %s", i, err);
 		}
@@ -187,7 +217,7 @@ TEST_F(framing, BLK_019_as_few_descriptors_as_possible)
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		err = one(self, variant->type, DATA, &shapes[i], NULL, 0);
+		err = one(self, variant->type, DATA, &self->shapes[i], NULL, 0);
 		ASSERT_EQ(NULL, err) {
 			TH_LOG("shape %u: %s", i, err);
 		}
@@ -195,8 +225,8 @@ TEST_F(framing, BLK_019_as_few_descriptors_as_possible)
 	EXPECT_EQ(2, self->f.n);
 }
 
-/* CORE-009: the longest chain we take is 1024 segments, and all of it works. */
-TEST_F(framing, CORE_009_a_chain_at_the_cap_works)
+/* The longest chain we take is 1024 segments, and all of it works. */
+TEST_F(framing, CORE_009_CORE_058_a_chain_at_the_cap_works)
 {
 	u32 cuts[1024], n = 0, at;
 	const char *err;
@@ -205,7 +235,7 @@ TEST_F(framing, CORE_009_a_chain_at_the_cap_works)
 		if (at != BLK_HDR && at != BLK_HDR + 2 * DATA)
 			cuts[n++] = at;
 	for (at = 0; at < 2; at++) {
-		err = one(self, variant->type, 2 * DATA, &shapes[at], cuts, n);
+		err = one(self, variant->type, 2 * DATA, &self->shapes[at], cuts, n);
 		ASSERT_EQ(NULL, err) {
 			TH_LOG("%u segments, shape %u: %s", self->f.n, at, err);
 		}

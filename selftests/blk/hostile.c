@@ -392,9 +392,9 @@ static bool answered_ioerr(struct bench *b)
 		{ .fd = q->call_fd, .events = POLLIN },
 	};
 
-	if (vq_used_idx(q) == q->used_idx)
+	if (!vq_has_used(q))
 		must(poll(p, 2, LIMIT_MS) > 0, "neither used nor broken");
-	return vq_used_idx(q) != q->used_idx &&
+	return vq_has_used(q) &&
 	       blkreq_status(&b->r) == VIRTIO_BLK_S_IOERR;
 }
 
@@ -422,7 +422,7 @@ static const char *check_broken(struct bench *b, const struct row *row,
 	/* The error is told before the rest of the batch is done. */
 	if (!kvhost_wait_idle(&b->k, 0))
 		return "something is still in flight";
-	if (vq_used_idx(q) != q->used_idx || blkreq_status(&b->r) != BLK_NO_STATUS)
+	if (vq_has_used(q) || blkreq_status(&b->r) != BLK_NO_STATUS)
 		return "the chain came back as used";
 	return NULL;
 }

@@ -22,11 +22,26 @@ FIXTURE(queues) {
 	int fast;
 };
 
+FIXTURE_VARIANT(queues) {
+	struct kvhost_opts ring;
+};
+
+FIXTURE_VARIANT_ADD(queues, split) { .ring = { .size = 128 } };
+FIXTURE_VARIANT_ADD(queues, packed) { .ring = { .size = 100, .packed = true } };
+FIXTURE_VARIANT_ADD(queues, split_in_order) {
+	.ring = { .size = 128, .in_order = true }
+};
+
+FIXTURE_VARIANT_ADD(queues, packed_in_order) {
+	.ring = { .size = 100, .packed = true, .in_order = true }
+};
+
 FIXTURE_SETUP(queues)
 {
-	struct kvhost_opts o = { .queues = QUEUES, .size = 128 };
+	struct kvhost_opts o = variant->ring;
 	unsigned int i, j;
 
+	o.queues = QUEUES;
 	self->fast = backing_open(disk_paths[DISK_NULLB], O_RDWR);
 	self->fd = backing_open(disk_paths[DISK_SLOW], O_RDWR);
 	o.fd = self->fd;
@@ -86,7 +101,7 @@ static bool collect(struct _test_data_queues *self, unsigned int i, u32 seed)
 /* Whether every request of queue @i is used right now, without waiting. */
 static bool all_used(struct _test_data_queues *self, unsigned int i)
 {
-	return vq_used_idx(&self->k.q[i]) == self->k.q[i].avail_idx;
+	return vq_used_ready(&self->k.q[i]) == self->k.q[i].num_out;
 }
 
 /* Wait until the worker has taken something that the disk has not answered yet. */
@@ -99,7 +114,7 @@ static bool wait_in_flight(struct kvhost *k, unsigned int i)
 		kvhost_stats(k, i, &st);
 		if (st.in_flight)
 			return true;
-		if (vq_used_idx(&k->q[i]) == k->q[i].avail_idx)
+		if (vq_used_ready(&k->q[i]) == k->q[i].num_out)
 			return false;
 	}
 	return false;
@@ -163,23 +178,40 @@ TEST_F(queues, counters_add_up)
 	}
 }
 
+/* Where a queue stands that took @n requests of 3 descriptors, and used all. */
+static u32 base_after(const struct vq *q, u32 start, unsigned int n)
+{
+	unsigned int at = (start & 0x7fff) + 3 * n;
+	u32 wrap = start & VQ_WRAP;
+
+	if (!q->packed)
+		return (u16)(start + n);
+	if (at >= q->size) {
+		at -= q->size;
+		wrap ^= VQ_WRAP;
+	}
+	return at | wrap | (at | wrap) << 16;
+}
+
 TEST_F(queues, stopping_waits_for_what_is_in_flight)
 {
 	struct vhost_vring_state base = { .index = 0 };
 	struct kvhost_vring_stats st;
 	unsigned int round;
-	u16 used;
+	unsigned int used;
+	u32 start;
 
 	for (round = 0; round < 5; round++) {
+		start = vq_base(&self->k.q[0]);
 		submit(self, 0, VIRTIO_BLK_T_OUT, round);
 		wait_in_flight(&self->k, 0);
 		kvhost_enable(&self->k, 0, 0);
-		used = vq_used_idx(&self->k.q[0]);
+		used = vq_used_ready(&self->k.q[0]);
 		kvhost_stats(&self->k, 0, &st);
 		EXPECT_EQ(0, st.in_flight);
 		KVHOST_IOCTL(&self->k, VHOST_GET_VRING_BASE, &base);
-		EXPECT_EQ(used, base.num);
-		EXPECT_EQ(used, vq_used_idx(&self->k.q[0]));
+		EXPECT_EQ(base_after(&self->k.q[0], start, used), base.num);
+		EXPECT_EQ(used, vq_used_ready(&self->k.q[0]));
 		/* whatever was not taken is served when it starts again */
 		kvhost_enable(&self->k, 0, 1);
 		ASSERT_TRUE(collect(self, 0, round));
@@ -288,24 +320,24 @@ TEST_F(queues, RESET_OWNER_drains_and_forgets_everything)
 {
 	struct kvhost_vring_stats st = { .index = 0, .size = sizeof(st) };
 	unsigned int i;
-	u16 used[QUEUES];
+	unsigned int used[QUEUES];
 
 	for (i = 0; i < QUEUES; i++)
 		submit(self, i, VIRTIO_BLK_T_IN, 1);
 	wait_in_flight(&self->k, 0);
 	KVHOST_IOCTL(&self->k, VHOST_RESET_OWNER, NULL);
 	for (i = 0; i < QUEUES; i++)
-		used[i] = vq_used_idx(&self->k.q[i]);
+		used[i] = vq_used_ready(&self->k.q[i]);
 	EXPECT_EQ(-EPERM, __kvhost_enable(&self->k, 0, 1));
 	for (i = 0; i < QUEUES; i++)
-		EXPECT_EQ(used[i], vq_used_idx(&self->k.q[i]));
+		EXPECT_EQ(used[i], vq_used_ready(&self->k.q[i]));
 	/* and the node serves a new owner from the beginning */
 	KVHOST_IOCTL(&self->k, VHOST_SET_OWNER, NULL);
 	KVHOST_IOCTL(&self->k, VHOST_SET_FEATURES, &self->k.features);
 	kvhost_set_mem(&self->k);
 	for (i = 0; i < QUEUES; i++) {
-		vq_reset(&self->k.q[i], 0);
-		kvhost_ring_setup(&self->k, i, 0);
+		vq_reset(&self->k.q[i], vq_fresh_base(&self->k.q[i]));
+		kvhost_ring_setup(&self->k, i, vq_base(&self->k.q[i]));
 	}
 	EXPECT_NE(0, __kvhost_enable(&self->k, 0, 1));
 	kvhost_backend(&self->k, &(struct kvhost_opts) { .fd = self->fd });
@@ -316,12 +348,14 @@ TEST_F(queues, RESET_OWNER_drains_and_forgets_everything)
 
 TEST_F(queues, close_with_requests_in_flight_leaves_nothing)
 {
-	struct kvhost_opts o = { .fd = self->fd, .queues = QUEUES, .size = 128 };
+	struct kvhost_opts o = variant->ring;
 	struct leak before, after;
 	struct blkreq r[DEPTH];
 	unsigned int round, j;
 	struct kvhost k;
 
+	o.fd = self->fd;
+	o.queues = QUEUES;
 	leak_snapshot(&before);
 	for (round = 0; round < 10; round++) {
 		kvhost_start(&k, &o);

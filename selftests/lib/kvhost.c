@@ -101,9 +101,9 @@ void kvhost_vring_addr(struct kvhost *k, unsigned int i, struct vhost_vring_addr
  * kvhost_ring_setup() - tell the device one queue: size, place, eventfds
  * @k:    device with memory table
  * @i:    queue, initialised
- * @base: index to begin at
+ * @base: position to begin at, as from vq_base()
  */
-void kvhost_ring_setup(struct kvhost *k, unsigned int i, u16 base)
+void kvhost_ring_setup(struct kvhost *k, unsigned int i, u32 base)
 {
 	struct vq *q = &k->q[i];
 	struct vhost_vring_state s = { .index = i, .num = q->size };
@@ -185,6 +185,14 @@ void kvhost_enable(struct kvhost *k, unsigned int i, unsigned int on)
 	must(!r, "KVHOST_SET_VRING_ENABLE queue %u to %u: %s", i, on, strerror(-r));
 }
 
+/* What the library is to know of the features. */
+static unsigned int vq_features(u64 features)
+{
+	return (features >> VIRTIO_RING_F_EVENT_IDX & 1 ? VQ_EVENT_IDX : 0) |
+	       (features >> VIRTIO_F_RING_PACKED & 1 ? VQ_PACKED : 0) |
+	       (features >> VIRTIO_F_IN_ORDER & 1 ? VQ_IN_ORDER : 0);
+}
+
 /**
  * kvhost_prepare() - everything up to, but without, enabling the queues
  * @k: to be filled
@@ -201,13 +209,19 @@ void kvhost_prepare(struct kvhost *k, const struct kvhost_opts *o)
 		k->features |= 1ull << VIRTIO_RING_F_EVENT_IDX;
 	if (!o->no_indirect)
 		k->features |= 1ull << VIRTIO_RING_F_INDIRECT_DESC;
+	if (o->packed)
+		k->features |= 1ull << VIRTIO_F_RING_PACKED;
+	if (o->in_order)
+		k->features |= 1ull << VIRTIO_F_IN_ORDER;
 	KVHOST_IOCTL(k, VHOST_SET_FEATURES, &k->features);
 	kvhost_set_mem(k);
 	k->queues = o->queues ? o->queues : 1;
 	for (i = 0; i < k->queues; i++) {
-		vq_init(&k->q[i], &k->mem, o->size ? o->size : 64, !o->no_event);
-		vq_reset(&k->q[i], o->base);
-		kvhost_ring_setup(k, i, o->base);
+		vq_init(&k->q[i], &k->mem, o->size ? o->size : 64,
+			vq_features(k->features));
+		if (o->base)
+			vq_reset(&k->q[i], o->base);
+		kvhost_ring_setup(k, i, o->base ? o->base : vq_base(&k->q[i]));
 	}
 	kvhost_backend(k, o);
 }
@@ -233,14 +247,26 @@ void kvhost_start(struct kvhost *k, const struct kvhost_opts *o)
  */
 void kvhost_revive(struct kvhost *k, unsigned int i)
 {
-	struct vhost_vring_state s = { .index = i };
+	struct vhost_vring_state s = { .index = i, .num = vq_fresh_base(&k->q[i]) };
 
 	kvhost_enable(k, i, 0);
-	vq_reset(&k->q[i], 0);
+	vq_reset(&k->q[i], s.num);
 	KVHOST_IOCTL(k, VHOST_SET_VRING_BASE, &s);
 	eventfd_take(k->q[i].call_fd);
 	eventfd_take(k->q[i].err_fd);
 	kvhost_enable(k, i, 1);
+}
+
+/**
+ * kvhost_renew() - put an empty queue of another size and place behind an index
+ * @k:    device
+ * @i:    queue, stopped; the caller gives the old one to vq_free()
+ * @size: descriptors
+ */
+void kvhost_renew(struct kvhost *k, unsigned int i, unsigned int size)
+{
+	vq_init(&k->q[i], &k->mem, size, vq_features(k->features));
+	kvhost_ring_setup(k, i, vq_base(&k->q[i]));
 }
 
 /**

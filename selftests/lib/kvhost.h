@@ -30,6 +30,8 @@ enum {
 	FAULT_INDIRECT_NEXT,
 	FAULT_INDIRECT_LEN,
 	FAULT_INDIRECT_READ,
+	FAULT_PARTIAL,
+	FAULT_ID_RANGE,
 };
 
 /**
@@ -43,7 +45,9 @@ enum {
  * @size:      descriptors per queue; default 64
  * @no_event:  without VIRTIO_F_EVENT_IDX
  * @no_indirect: without VIRTIO_F_INDIRECT_DESC
- * @base:      index the queues begin at
+ * @packed:    with VIRTIO_F_RING_PACKED
+ * @in_order:  with VIRTIO_F_IN_ORDER
+ * @base:      position the queues begin at, as for vq_reset(); 0: fresh ones
  */
 struct kvhost_opts {
 	int fd;
@@ -55,7 +59,9 @@ struct kvhost_opts {
 	unsigned int size;
 	bool no_event;
 	bool no_indirect;
-	u16 base;
+	bool packed;
+	bool in_order;
+	u32 base;
 };
 
 /**
@@ -82,7 +88,8 @@ void kvhost_open(struct kvhost *k);
 void kvhost_close(struct kvhost *k);
 void kvhost_set_mem(struct kvhost *k);
 void kvhost_vring_addr(struct kvhost *k, unsigned int i, struct vhost_vring_addr *a);
-void kvhost_ring_setup(struct kvhost *k, unsigned int i, u16 base);
+void kvhost_ring_setup(struct kvhost *k, unsigned int i, u32 base);
+void kvhost_renew(struct kvhost *k, unsigned int i, unsigned int size);
 int __kvhost_backend(struct kvhost *k, const struct kvhost_opts *o);
 void kvhost_backend(struct kvhost *k, const struct kvhost_opts *o);
 int __kvhost_enable(struct kvhost *k, unsigned int i, unsigned int on);

@@ -1,35 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Split virtqueues (2.7) as a driver works them.
+ * A virtqueue as a driver works it, whatever its layout.
  *
- * Keeps a model of what is outstanding: the device may return each head once,
- * with a length that its writable part can hold, or the test ends. Memory
- * order: descriptors before the available index (release), used index before
- * used elements (acquire), and a full barrier between publishing and looking
- * at the device's wish for a doorbell, and between arming and looking at the
- * used index; the device has the mirror of each.
+ * Keeps a model of what is outstanding: the device may return each buffer once,
+ * with a length that its writable part can hold, and with IN_ORDER in the order
+ * they were offered, or the test ends. Barriers here are the full ones: between
+ * publishing and looking at the device's wish for a doorbell, and between
+ * arming and looking for used buffers; the device has the mirror of each.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
-#include "vring.h"
-
-#define LOAD(p)		__atomic_load_n(&(p), __ATOMIC_RELAXED)
-#define STORE(p, v)	__atomic_store_n(&(p), v, __ATOMIC_RELAXED)
-
-static u16 *used_event(const struct vq *q)
-{
-	return &q->avail->ring[q->size];
-}
-
-static u16 *avail_event(const struct vq *q)
-{
-	return (u16 *)&q->used->ring[q->size];
-}
+#include "vring_layout.h"
 
 static int new_eventfd(void)
 {
@@ -41,31 +25,38 @@ static int new_eventfd(void)
 
 /**
  * vq_init() - make an empty queue in the lowest region
- * @q:         to be filled
- * @mem:       guest memory
- * @size:      power of two up to 32768
- * @event_idx: whether VIRTIO_F_EVENT_IDX is going to be negotiated
+ * @q:        to be filled
+ * @mem:      guest memory
+ * @size:     up to 32768; a split queue's is a power of two
+ * @features: VQ_*, what is going to be negotiated
  */
-void vq_init(struct vq *q, struct gmem *mem, unsigned int size, bool event_idx)
+void vq_init(struct vq *q, struct gmem *mem, unsigned int size, unsigned int features)
 {
 	memset(q, 0, sizeof(*q));
 	q->mem = mem;
 	q->size = size;
-	q->event_idx = event_idx;
-	q->desc_gpa = gmem_alloc(mem, GMEM_LOW, 16 * size, 16);
-	q->avail_gpa = gmem_alloc(mem, GMEM_LOW, 6 + 2 * size, 2);
-	q->used_gpa = gmem_alloc(mem, GMEM_LOW, 6 + 8 * size, 4);
+	q->event_idx = features & VQ_EVENT_IDX;
+	q->packed = features & VQ_PACKED;
+	q->in_order = features & VQ_IN_ORDER;
+	q->layout = q->packed ? &vq_packed : &vq_split;
+	q->desc_gpa = gmem_alloc(mem, GMEM_LOW, vq_desc_bytes(q), 16);
+	q->avail_gpa = gmem_alloc(mem, GMEM_LOW, vq_driver_bytes(q), q->packed ? 4 : 2);
+	q->used_gpa = gmem_alloc(mem, GMEM_LOW, vq_device_bytes(q), 4);
 	q->desc = gmem_va(mem, q->desc_gpa);
 	q->avail = gmem_va(mem, q->avail_gpa);
 	q->used = gmem_va(mem, q->used_gpa);
 	q->kick_fd = new_eventfd();
 	q->call_fd = new_eventfd();
 	q->err_fd = new_eventfd();
-	q->next = calloc(size, sizeof(*q->next));
-	q->cookies = calloc(size, sizeof(*q->cookies));
+	q->free = calloc(size, sizeof(*q->free));
+	q->links = calloc(size, sizeof(*q->links));
+	q->out = calloc(size, sizeof(*q->out));
+	q->order = calloc(size, sizeof(*q->order));
 	q->tables = calloc(size, sizeof(*q->tables));
-	must(q->next && q->cookies && q->tables, "out of memory");
-	vq_reset(q, 0);
+	q->spare = calloc(size, sizeof(*q->spare));
+	must(q->free && q->links && q->out && q->order && q->tables && q->spare,
+	     "out of memory");
+	vq_reset(q, vq_fresh_base(q));
 }
 
 /**
@@ -77,87 +68,143 @@ void vq_free(struct vq *q)
 	close(q->kick_fd);
 	close(q->call_fd);
 	close(q->err_fd);
-	free(q->next);
-	free(q->cookies);
+	free(q->free);
+	free(q->links);
+	free(q->out);
+	free(q->order);
 	free(q->tables);
+	free(q->spare);
 	memset(q, 0, sizeof(*q));
 }
 
 /**
  * vq_reset() - empty the queue, as a driver does before it enables it again
  * @q:    queue the device is not looking at
- * @base: index to begin at
+ * @base: position to begin at, as vq_base() gives it; the upper half of a
+ *        packed ring's may be empty
  */
-void vq_reset(struct vq *q, u16 base)
+void vq_reset(struct vq *q, u32 base)
 {
 	unsigned int i;
 
-	memset(q->desc, 0, 16 * q->size);
-	memset(q->avail, 0, 6 + 2 * q->size);
-	memset(q->used, 0, 6 + 8 * q->size);
-	memset(q->cookies, 0, q->size * sizeof(*q->cookies));
+	memset(q->out, 0, q->size * sizeof(*q->out));
 	for (i = 0; i < q->size; i++)
-		q->next[i] = i + 1;
-	q->free_head = 0;
+		q->free[i] = q->size - 1 - i;
+	q->num_ids = q->size;
 	q->num_free = q->size;
-	q->avail_idx = base;
-	q->published = base;
-	q->used_idx = base;
-	q->avail->idx = base;
-	q->used->idx = base;
+	q->next_id = 0;
+	q->num_out = 0;
+	q->oldest = 0;
+	q->batch = 0;
+	q->fresh = 0;
+	q->layout->reset(q, base);
 }
 
 /**
- * vq_table() - the indirect table that belongs to a head
- * @q:    queue
- * @head: descriptor index
+ * vq_fresh_base() - where a queue begins that was never used
+ * @q: queue
  *
- * Return: guest address of %VQ_TABLE_MAX entries.
+ * Return: argument of VHOST_SET_VRING_BASE.
  */
-u64 vq_table(struct vq *q, u16 head)
+u32 vq_fresh_base(const struct vq *q)
 {
-	if (!q->tables[head])
-		q->tables[head] = gmem_alloc(q->mem, GMEM_HIGH,
-					     VQ_TABLE_MAX * 16, 16);
-	return q->tables[head];
-}
-
-/*
- * Fill @n entries of an indirect table. Shuffled, the entries after the first
- * are linked from the last to the second (2.7.5.3: linked by next, in any
- * order, beginning at entry 0).
- */
-static void fill_table(struct vq *q, u64 table, const struct vq_buf *bufs,
-		       unsigned int n, bool shuffle)
-{
-	struct vring_desc *t = gmem_va(q->mem, table);
-	unsigned int i, at, next;
-
-	for (i = 0; i < n; i++) {
-		at = shuffle && i ? n - i : i;
-		next = shuffle ? n - (i + 1) : i + 1;
-		t[at] = (struct vring_desc) {
-			.addr = bufs[i].gpa,
-			.len = bufs[i].len,
-			.flags = (bufs[i].write ? VRING_DESC_F_WRITE : 0) |
-				 (i + 1 < n ? VRING_DESC_F_NEXT : 0),
-			.next = i + 1 < n ? next : 0,
-		};
-	}
-}
-
-/* Take one free descriptor. */
-static u16 take_desc(struct vq *q)
-{
-	u16 i = q->free_head;
-
-	q->free_head = q->next[i];
-	q->num_free--;
-	return i;
+	return q->packed ? VQ_WRAP << 16 | VQ_WRAP : 0;
 }
 
 /**
- * vq_add() - link a buffer into descriptors and put it into the next slot
+ * vq_base() - where the queue stands
+ * @q: queue
+ *
+ * Return: argument of VHOST_SET_VRING_BASE: the available index; packed, the
+ * available position in the lower and the used one in the upper half.
+ */
+u32 vq_base(const struct vq *q)
+{
+	if (!q->packed)
+		return q->avail_idx;
+	return q->avail_idx | (q->avail_wrap ? VQ_WRAP : 0) |
+	       (u32)(q->used_idx | (q->used_wrap ? VQ_WRAP : 0)) << 16;
+}
+
+/**
+ * vq_desc_bytes() - size of the descriptor table or ring
+ * @q: queue
+ *
+ * Return: bytes.
+ */
+size_t vq_desc_bytes(const struct vq *q)
+{
+	return 16 * q->size;
+}
+
+/**
+ * vq_driver_bytes() - size of the available ring or driver event structure
+ * @q: queue
+ *
+ * Return: bytes.
+ */
+size_t vq_driver_bytes(const struct vq *q)
+{
+	return q->packed ? 4 : 6 + 2 * q->size;
+}
+
+/**
+ * vq_device_bytes() - size of the used ring or device event structure
+ * @q: queue
+ *
+ * Return: bytes.
+ */
+size_t vq_device_bytes(const struct vq *q)
+{
+	return q->packed ? 4 : 6 + 8 * q->size;
+}
+
+/**
+ * vq_table() - the indirect table that belongs to a buffer
+ * @q:  queue
+ * @id: its head or ID
+ *
+ * Return: guest address of %VQ_TABLE_MAX entries, until the buffer comes back.
+ */
+u64 vq_table(struct vq *q, u16 id)
+{
+	if (!q->tables[id])
+		q->tables[id] = q->num_spare ? q->spare[--q->num_spare] :
+				gmem_alloc(q->mem, GMEM_HIGH, VQ_TABLE_MAX * 16, 16);
+	return q->tables[id];
+}
+
+/**
+ * vq_take_id() - take a descriptor (split) or buffer ID (packed), for the layouts
+ * @q: queue with a free one
+ *
+ * With IN_ORDER they are taken one after the other (2.7.9).
+ *
+ * Return: the index.
+ */
+u16 vq_take_id(struct vq *q)
+{
+	u16 id = q->next_id;
+
+	if (!q->in_order)
+		return q->free[--q->num_ids];
+	q->next_id = (q->next_id + 1) % q->size;
+	return id;
+}
+
+/* Give back what vq_take_id() gave for a buffer. */
+static void give_ids(struct vq *q, u16 id)
+{
+	unsigned int n = q->packed ? 1 : q->out[id].slots;
+
+	if (q->in_order)
+		return;
+	for (; n; n--, id = q->links[id])
+		q->free[q->num_ids++] = id;
+}
+
+/**
+ * vq_add() - lay a buffer into descriptors behind those already there
  * @q:      queue
  * @bufs:   segments, readable ones first unless the test means otherwise
  * @n:      number of segments
@@ -166,57 +213,44 @@ static u16 take_desc(struct vq *q)
  *
  * The device sees it at the next vq_publish().
  *
- * Return: its head, or -ENOSPC when descriptors are short.
+ * Return: its head or buffer ID, or -ENOSPC when descriptors are short.
  */
 int vq_add(struct vq *q, const struct vq_buf *bufs, unsigned int n,
 	   const struct vq_shape *shape, void *cookie)
 {
-	bool indirect = shape && shape->indirect;
-	unsigned int direct = indirect ? shape->direct : n;
-	unsigned int slots = direct + indirect;
-	u16 head = q->free_head;
-	u16 at = head;
-	unsigned int i;
+	static const struct vq_shape plain;
+	unsigned int direct, slots, i;
+	u64 writable = 0;
+	u16 id;
 
+	if (!shape)
+		shape = &plain;
+	direct = shape->indirect ? shape->direct : n;
+	slots = direct + shape->indirect;
 	must(direct <= n && slots, "shape wants %u direct of %u segments", direct, n);
+	must(n - direct <= VQ_TABLE_MAX, "%u segments for one table", n - direct);
 	if (q->num_free < slots)
 		return -ENOSPC;
-	for (i = 0; i < slots; i++) {
-		struct vring_desc d = { .flags = VRING_DESC_F_INDIRECT };
-
-		at = take_desc(q);
-		if (i < direct) {
-			d.addr = bufs[i].gpa;
-			d.len = bufs[i].len;
-			d.flags = bufs[i].write ? VRING_DESC_F_WRITE : 0;
-		} else {
-			must(n - direct <= VQ_TABLE_MAX, "%u segments for one table", n - direct);
-			d.addr = vq_table(q, head);
-			d.len = 16 * (n - direct);
-			d.flags |= shape->table_flag;
-			fill_table(q, d.addr, bufs + direct, n - direct, shape->shuffle);
-		}
-		if (i + 1 < slots) {
-			d.flags |= VRING_DESC_F_NEXT;
-			d.next = q->free_head;
-		}
-		q->desc[at] = d;
-	}
-	q->next[at] = q->size;	/* end of chain in our own copy */
-	q->cookies[head] = cookie;
-	vq_offer(q, head);
-	return head;
+	for (i = 0; i < n; i++)
+		writable += bufs[i].write ? bufs[i].len : 0;
+	id = q->layout->add(q, bufs, n, shape);
+	q->order[(q->oldest + q->num_out) % q->size] = id;
+	q->out[id] = (struct vq_out) { cookie, writable, slots };
+	q->num_free -= slots;
+	q->num_out++;
+	return id;
 }
 
 /**
  * vq_offer() - put a head into the next available slot, whatever it is
- * @q:    queue
+ * @q:    split queue
  * @head: descriptor index, possibly nonsense
  */
 void vq_offer(struct vq *q, u16 head)
 {
 	STORE(q->avail->ring[q->avail_idx % q->size], head);
 	q->avail_idx++;
+	q->fresh++;
 }
 
 /**
@@ -225,23 +259,7 @@ void vq_offer(struct vq *q, u16 head)
  */
 void vq_publish(struct vq *q)
 {
-	__atomic_store_n(&q->avail->idx, q->avail_idx, __ATOMIC_RELEASE);
-}
-
-/**
- * vq_wants_kick() - whether the device asked for a doorbell
- * @q:   queue
- * @old: available index before
- * @new: available index now
- *
- * Return: true when the driver has to kick (2.7.10, 2.7.13.4).
- */
-bool vq_wants_kick(const struct vq *q, u16 old, u16 new)
-{
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (q->event_idx)
-		return vring_need_event(LOAD(*avail_event(q)), new, old);
-	return !(LOAD(q->used->flags) & VRING_USED_F_NO_NOTIFY);
+	q->layout->publish(q);
 }
 
 /**
@@ -261,17 +279,16 @@ void vq_kick_always(const struct vq *q)
  */
 void vq_kick(struct vq *q)
 {
-	u16 old = q->published;
-
 	vq_publish(q);
-	q->published = q->avail_idx;
-	if (vq_wants_kick(q, old, q->avail_idx))
+	FENCE();
+	if (q->layout->wants_kick(q))
 		vq_kick_always(q);
+	q->fresh = 0;
 }
 
 /**
  * vq_used_idx() - what the device has published
- * @q: queue
+ * @q: split queue
  *
  * Return: used index.
  */
@@ -280,19 +297,87 @@ u16 vq_used_idx(const struct vq *q)
 	return __atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE);
 }
 
-static void free_chain(struct vq *q, u16 head)
+/* How many buffers a used entry for @id stands for, @skip older ones being gone. */
+static unsigned int batch_of(const struct vq *q, u32 id, unsigned int skip)
 {
-	u16 i = head, next;
+	unsigned int i;
 
-	for (;;) {
-		next = q->next[i];
-		q->num_free++;
-		if (next == q->size)
+	if (id >= q->size || !q->out[id].cookie)
+		return 0;
+	if (!q->in_order)
+		return 1;
+	for (i = skip; i < q->num_out; i++)
+		if (q->order[(q->oldest + i) % q->size] == id)
+			return i + 1 - skip;
+	return 0;
+}
+
+/* Slots taken by that batch. */
+static unsigned int batch_slots(const struct vq *q, u32 id, unsigned int skip,
+				unsigned int batch)
+{
+	unsigned int i, slots = 0;
+
+	if (!q->in_order)
+		return q->out[id].slots;
+	for (i = skip; i < skip + batch; i++)
+		slots += q->out[q->order[(q->oldest + i) % q->size]].slots;
+	return slots;
+}
+
+/**
+ * vq_has_used() - whether there is something to take
+ * @q: queue
+ *
+ * Does not ask whether what is there makes sense.
+ *
+ * Return: whether vq_get_used() will look at it.
+ */
+bool vq_has_used(const struct vq *q)
+{
+	u32 id, len;
+
+	return q->batch || q->layout->peek(q, &id, &len);
+}
+
+/**
+ * vq_used_ready() - how many buffers vq_get_used() would give right now
+ * @q: queue
+ *
+ * Return: their number.
+ */
+unsigned int vq_used_ready(const struct vq *q)
+{
+	unsigned int n = q->batch, batch;
+	struct vq at = *q;
+	u32 id, len;
+
+	while (n < q->num_out && at.layout->peek(&at, &id, &len)) {
+		batch = batch_of(q, id, n);
+		if (!batch)
 			break;
-		i = next;
+		at.layout->step(&at, batch, batch_slots(q, id, n, batch));
+		n += batch;
 	}
-	q->next[i] = q->free_head;
-	q->free_head = head;
+	return n;
+}
+
+/* Read the next used entry. Return: false when there is none. */
+static bool next_entry(struct vq *q)
+{
+	u32 id;
+
+	if (!q->layout->peek(q, &id, &q->batch_len))
+		return false;
+	must(id < q->size, "CORE-024: used id %u in a queue of %u", id, q->size);
+	must(q->out[id].cookie, "CORE-024: used id %u is not outstanding", id);
+	q->batch = batch_of(q, id, 0);
+	must(q->batch, "CORE-060: used id %u is none of the %u in order", id, q->num_out);
+	must(q->batch_len <= q->out[id].write_len, "CORE-027: used length %u of %llu",
+	     q->batch_len, q->out[id].write_len);
+	q->batch_id = id;
+	q->layout->step(q, q->batch, batch_slots(q, id, 0, q->batch));
+	return true;
 }
 
 /**
@@ -306,21 +391,40 @@ static void free_chain(struct vq *q, u16 head)
  */
 bool vq_get_used(struct vq *q, struct vq_used *u)
 {
-	struct vring_used_elem *e = &q->used->ring[q->used_idx % q->size];
-	u16 ahead = vq_used_idx(q) - q->used_idx;
+	struct vq_out *out;
+	u16 id;
 
-	must(ahead <= q->size, "used index ran %u ahead in a queue of %u", ahead, q->size);
-	if (!ahead)
+	if (!q->batch && !next_entry(q))
 		return false;
-	u->id = LOAD(e->id);
-	u->len = LOAD(e->len);
-	must(u->id < q->size, "CORE-024: used id %u in a queue of %u", u->id, q->size);
-	must(q->cookies[u->id], "CORE-024: used id %u is not outstanding", u->id);
-	u->cookie = q->cookies[u->id];
-	q->cookies[u->id] = NULL;
-	free_chain(q, u->id);
-	q->used_idx++;
+	id = q->in_order ? q->order[q->oldest] : q->batch_id;
+	q->batch--;
+	out = &q->out[id];
+	*u = (struct vq_used) {
+		.id = id,
+		.len = q->batch ? out->write_len : q->batch_len,
+		.skipped = q->batch,
+		.cookie = out->cookie,
+	};
+	q->oldest = (q->oldest + 1) % q->size;
+	q->num_out--;
+	q->num_free += out->slots;
+	give_ids(q, id);
+	if (q->tables[id])
+		q->spare[q->num_spare++] = q->tables[id];
+	q->tables[id] = 0;
+	out->cookie = NULL;
 	return true;
+}
+
+/**
+ * vq_arm_at() - ask to be notified of a used entry to come
+ * @q: queue
+ * @n: with EVENT_IDX, entries (split) or slots (packed) after the next
+ */
+void vq_arm_at(struct vq *q, unsigned int n)
+{
+	q->layout->arm(q, n);
+	FENCE();
 }
 
 /**
@@ -329,11 +433,7 @@ bool vq_get_used(struct vq *q, struct vq_used *u)
  */
 void vq_arm(struct vq *q)
 {
-	if (q->event_idx)
-		STORE(*used_event(q), q->used_idx);
-	else
-		STORE(q->avail->flags, 0);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	vq_arm_at(q, 0);
 }
 
 /**
@@ -342,86 +442,6 @@ void vq_arm(struct vq *q)
  */
 void vq_disarm(struct vq *q)
 {
-	if (q->event_idx)
-		STORE(*used_event(q), (u16)(q->used_idx - 1));
-	else
-		STORE(q->avail->flags, VRING_AVAIL_F_NO_INTERRUPT);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
-/**
- * eventfd_take() - read and clear an eventfd
- * @fd: non-blocking eventfd
- *
- * Return: its count, 0 when it was not signalled.
- */
-u64 eventfd_take(int fd)
-{
-	u64 n = 0;
-
-	if (read(fd, &n, 8) == 8)
-		return n;
-	must(errno == EAGAIN, "read eventfd: %m");
-	return 0;
-}
-
-/**
- * eventfd_wait() - wait for an eventfd to be signalled; does not clear it
- * @fd:       eventfd
- * @limit_ms: longest wait
- *
- * Return: whether it was.
- */
-bool eventfd_wait(int fd, int limit_ms)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int r;
-
-	do {
-		r = poll(&p, 1, limit_ms);
-	} while (r < 0 && errno == EINTR);
-	must(r >= 0, "poll: %m");
-	return r == 1;
-}
-
-/**
- * vq_wait_used_ms() - wait for used buffers as a driver does
- * @q:        queue
- * @u:        results
- * @n:        how many to wait for
- * @limit_ms: longest silence before giving up
- *
- * Return: how many came, less than @n when nothing came for @limit_ms.
- */
-unsigned int vq_wait_used_ms(struct vq *q, struct vq_used *u, unsigned int n,
-			     int limit_ms)
-{
-	unsigned int got = 0;
-
-	while (got < n) {
-		if (vq_get_used(q, &u[got])) {
-			got++;
-			continue;
-		}
-		vq_arm(q);
-		if (vq_used_idx(q) != q->used_idx)
-			continue;
-		if (!eventfd_wait(q->call_fd, limit_ms))
-			break;
-		eventfd_take(q->call_fd);
-	}
-	return got;
-}
-
-/**
- * vq_wait_used() - vq_wait_used_ms() with the limit every wait has
- * @q: queue
- * @u: results
- * @n: how many to wait for
- *
- * Return: how many came.
- */
-unsigned int vq_wait_used(struct vq *q, struct vq_used *u, unsigned int n)
-{
-	return vq_wait_used_ms(q, u, n, LIMIT_MS);
+	q->layout->disarm(q);
+	FENCE();
 }

@@ -136,7 +136,7 @@ static int enable_without(struct kvhost_opts *o, const char *step)
 	if (strcmp(step, "memory table"))
 		kvhost_set_mem(&k);
 	k.queues = 1;
-	vq_init(&k.q[0], &k.mem, 64, false);
+	vq_init(&k.q[0], &k.mem, 64, 0);
 	if (strcmp(step, "size"))
 		KVHOST_IOCTL(&k, VHOST_SET_VRING_NUM, &num);
 	kvhost_vring_addr(&k, 0, &a);

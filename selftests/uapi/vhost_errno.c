@@ -321,7 +321,7 @@ static void prepare(void)
 	must(!ftruncate(sides[1].disk, 1 << 20), "ftruncate: %m");
 	for (i = 0; i < 2; i++) {
 		make_fds(&sides[i]);
-		vq_init(&sides[i].q, &mem, 64, false);
+		vq_init(&sides[i].q, &mem, 64, 0);
 	}
 }
 
