@@ -154,7 +154,7 @@ static int check_range(struct disk *disk, const struct disk_options *opt,
 	    check_multiple(disk, "length", opt->length))
 		return -EINVAL;
 	if (opt->offset >= size || length > size - opt->offset) {
-		log_error("--disk path: '%s' has %llu bytes; a disk of %llu at offset %llu does not fit",
+		log_error("--disk path: '%s' has %llu bytes; %llu at offset %llu do not fit",
 			  disk->path, (unsigned long long)size,
 			  (unsigned long long)length,
 			  (unsigned long long)opt->offset);
@@ -163,7 +163,7 @@ static int check_range(struct disk *disk, const struct disk_options *opt,
 	disk->offset = opt->offset;
 	disk->bytes = opt->length ? opt->length : size - opt->offset;
 	if (disk->bytes % disk->logical) {
-		log_error("--disk path: '%s' has %llu bytes, no multiple of %u; `truncate -s %%%u FILE` adds some",
+		log_error("--disk path: '%s' has %llu bytes, no multiple of %u; `truncate -s %%%u`",
 			  disk->path, (unsigned long long)size, disk->logical,
 			  disk->logical);
 		return -EINVAL;

@@ -51,7 +51,8 @@ struct kvh_region {
 
 /**
  * struct kvh_memmap - regions of guest memory, sorted, without overlap
- * @nr: entries of @region
+ * @nr:     entries of @region
+ * @region: the regions
  */
 struct kvh_memmap {
 	unsigned int nr;
@@ -114,7 +115,15 @@ struct kvh_worker {
 
 /**
  * struct kvh_vq_stats - counters; written under kvh_vq.lock unless noted
- * @kicks: written by the kicker
+ * @kicks:         doorbells, written by whoever rings
+ * @polls:         times work was found without a doorbell
+ * @chains:        chains taken
+ * @bytes_read:    readable bytes of the chains taken
+ * @bytes_written: bytes reported as written
+ * @signals:       interrupts sent
+ * @signals_suppressed: publications that needed none
+ * @broken:        times the queue was marked broken
+ * @faults:        by enum kvh_ring_fault
  */
 struct kvh_vq_stats {
 	atomic64_t kicks;
@@ -362,7 +371,6 @@ void kvh_vq_resume(struct kvh_vq *vq);
 int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map);
 u32 kvh_vq_base(const struct kvh_vq *vq);
 void kvh_vq_break(struct kvh_vq *vq, enum kvh_ring_fault fault);
-
 
 /* vqmap.c */
 enum kvh_ring_layout kvh_vq_layout(const struct kvh_vq *vq);

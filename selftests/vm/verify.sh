@@ -66,7 +66,7 @@ verify()
 
 marked()
 {
-	[ "$(dd if="$disk" bs=512 skip=98304 count=1 iflag=direct 2>/dev/null | head -c 4)" = done ]
+	[ "$(dd if="$disk" bs=512 skip=98304 count=1 iflag=direct 2>/dev/null | head -c 4)" = "done" ]
 }
 
 verify kernel kernel
