@@ -135,6 +135,9 @@ static int read_header(struct boot *b)
 	b->setup_bytes = ((h->setup_sects ? h->setup_sects : 4) + 1) * SECTOR;
 	if (b->setup_bytes >= b->kernel_size)
 		return bad_kernel(b, "the file ends before the kernel begins");
+	/* In units of 16 bytes, the last of which need not be full. */
+	if (b->setup_bytes + (uint64_t)h->syssize * 16 >= b->kernel_size + 16)
+		return bad_kernel(b, "the file is cut short: its header says that it is longer");
 	return 0;
 }
 
