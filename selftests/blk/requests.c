@@ -21,10 +21,21 @@ FIXTURE(requests) {
 
 FIXTURE_VARIANT(requests) {
 	enum disk disk;
+	struct kvhost_opts ring;
 };
 
 FIXTURE_VARIANT_ADD(requests, null_blk) { .disk = DISK_NULLB };
-FIXTURE_VARIANT_ADD(requests, file) { .disk = DISK_TMPFS };
+FIXTURE_VARIANT_ADD(requests, null_blk_packed) {
+	.disk = DISK_NULLB, .ring = { .packed = true, .size = 50 }
+};
+
+FIXTURE_VARIANT_ADD(requests, file_split_in_order) {
+	.disk = DISK_TMPFS, .ring = { .in_order = true }
+};
+
+FIXTURE_VARIANT_ADD(requests, file_packed_in_order) {
+	.disk = DISK_TMPFS, .ring = { .packed = true, .in_order = true, .size = 17 }
+};
 
 static void start(struct kvhost *k, struct blkreq *r, const struct kvhost_opts *o)
 {
@@ -34,7 +45,7 @@ static void start(struct kvhost *k, struct blkreq *r, const struct kvhost_opts *
 
 FIXTURE_SETUP(requests)
 {
-	struct kvhost_opts o = { .serial = "x" };
+	struct kvhost_opts o = variant->ring;
 	u64 pos;
 
 	self->fd = backing_open(disk_paths[variant->disk], O_RDWR);
@@ -45,6 +56,7 @@ FIXTURE_SETUP(requests)
 	}
 	ASSERT_EQ(0, fsync(self->fd));
 	o.fd = self->fd;
+	o.serial = "x";
 	start(&self->k, &self->r, &o);
 	self->q = &self->k.q[0];
 }
@@ -218,12 +230,14 @@ TEST_F(requests, BLK_027_BLK_028_a_read_only_disk_refuses_writes)
 {
 	static const u32 writes[] = { VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_DISCARD,
 				      VIRTIO_BLK_T_WRITE_ZEROES };
-	struct kvhost_opts o = { .fd = self->fd, .flags = KVHOST_BLK_RDONLY };
+	struct kvhost_opts o = variant->ring;
 	struct kvhost k;
 	struct blkreq r;
 	unsigned int i;
 	u8 status;
 
+	o.fd = self->fd;
+	o.flags = KVHOST_BLK_RDONLY;
 	start(&k, &r, &o);
 	for (i = 0; i < ARRAY_SIZE(writes); i++) {
 		status = blk_do(&r, &k.q[0], writes[i], 0, LEN);
@@ -241,11 +255,14 @@ TEST_F(requests, BLK_027_BLK_028_a_read_only_disk_refuses_writes)
 TEST_F(requests, offset_and_length_bound_the_disk)
 {
 	const u64 from = 1 << 20, len = 1 << 20;
-	struct kvhost_opts o = { .fd = self->fd, .offset = from, .length = len };
+	struct kvhost_opts o = variant->ring;
 	struct kvhost_blk_config c = { .size = sizeof(c) };
 	struct kvhost k;
 	struct blkreq r;
 
+	o.fd = self->fd;
+	o.offset = from;
+	o.length = len;
 	start(&k, &r, &o);
 	KVHOST_IOCTL(&k, KVHOST_BLK_GET_CONFIG, &c);
 	EXPECT_EQ(len / 512, c.capacity);
@@ -276,13 +293,17 @@ TEST_F(requests, BLK_017_config_tells_capacity_and_block_size)
 	EXPECT_EQ(0, c.flags);
 }
 
-TEST_F(requests, CORE_017_indices_wrap_past_65535)
+/* Split: the index runs past 65535. Packed: a lap ends, and another begins. */
+TEST_F(requests, CORE_017_CORE_036_the_position_wraps)
 {
-	struct kvhost_opts o = { .fd = self->fd, .size = 8, .base = 65530 };
+	struct kvhost_opts o = variant->ring;
 	struct kvhost k;
 	struct blkreq r;
 	unsigned int i;
 
+	o.fd = self->fd;
+	o.size = o.packed ? 7 : 8;
+	o.base = o.packed ? 5 : 65530;
 	start(&k, &r, &o);
 	for (i = 0; i < 20; i++)
 		ASSERT_EQ(VIRTIO_BLK_S_OK, blk_do(&r, &k.q[0], VIRTIO_BLK_T_IN, i, 512));
