@@ -102,6 +102,8 @@ static int queue_start(struct blk_backend *backend,
 	if (!ret)
 		ret = vhost_set_vring_err(&k->vh, vq, k->setup->err_fd);
 	if (!ret)
+		ret = vhost_set_vring_busyloop(&k->vh, vq, k->setup->opt->poll);
+	if (!ret)
 		ret = vhost_enable_vring(&k->vh, vq, 1);
 	return ret;
 }

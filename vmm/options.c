@@ -127,6 +127,8 @@ static const struct option_def disk_table[] = {
 	  .def = "on", .help = "offer indirect descriptors" },
 	{ .name = "event_idx", .arg = "on|off", .kind = KIND_BOOL, .off = DISK(event_idx),
 	  .def = "on", .help = "offer event indices" },
+	{ .name = "poll", .arg = "US", .kind = KIND_UINT, .off = DISK(poll), .def = "50",
+	  .max = 10000, .help = "kernel backend: longest spin for new work, microseconds" },
 	{ .name = "node", .arg = "FILE", .kind = KIND_STRING, .off = DISK(node),
 	  .def = "/dev/kvhost-blk", .help = "device node of the kernel backend" },
 	{ .name = NULL },

@@ -44,6 +44,7 @@ enum disk_cache {
  * @in_order:   offer IN_ORDER
  * @indirect:   offer indirect descriptors
  * @event_idx:  offer EVENT_IDX
+ * @poll:       longest spin of the kernel backend for new work, microseconds
  * @node:       device node of the kernel backend; never NULL
  */
 struct disk_options {
@@ -61,6 +62,7 @@ struct disk_options {
 	bool in_order;
 	bool indirect;
 	bool event_idx;
+	unsigned int poll;
 	const char *node;
 };
 

@@ -307,6 +307,23 @@ int vhost_get_vring_base(struct vhost *vh, const struct virtio_queue *vq,
 }
 
 /**
+ * vhost_set_vring_busyloop() - how long a queue may be polled for new work
+ * @vh: from vhost_open()
+ * @vq: the queue
+ * @us: microseconds; 0: not at all
+ *
+ * Return: 0; -errno of the kernel.
+ */
+int vhost_set_vring_busyloop(struct vhost *vh, const struct virtio_queue *vq,
+			     unsigned int us)
+{
+	struct vhost_vring_state s = { .index = vq->index, .num = us };
+
+	return vring_step(vh, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &s,
+			  "set the polling time of", vq->index);
+}
+
+/**
  * vhost_enable_vring() - start or stop a queue
  * @vh:     from vhost_open()
  * @vq:     the queue

@@ -43,6 +43,8 @@ int vhost_set_vring_err(struct vhost *vh, const struct virtio_queue *vq,
 			int fd);
 int vhost_get_vring_base(struct vhost *vh, const struct virtio_queue *vq,
 			 uint32_t *base);
+int vhost_set_vring_busyloop(struct vhost *vh, const struct virtio_queue *vq,
+			     unsigned int us);
 int vhost_enable_vring(struct vhost *vh, const struct virtio_queue *vq,
 		       int enable);
 int vhost_get_vring_stats(struct vhost *vh, unsigned int index,

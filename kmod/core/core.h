@@ -224,6 +224,8 @@ struct kvh_miss {
  * @unflushed: completions since the last publish
  * @budget:    chains that may still be taken in this turn
  * @kick_on:   the driver was asked for doorbells
+ * @spin_ns:   how long the worker spins for new work at present
+ * @slept_at:  local_clock() when it last went to sleep
  * @kick:      doorbell; its members are also used from wake-up context
  * @call:      interrupt, may be NULL
  * @err:       error eventfd, may be NULL
@@ -265,6 +267,8 @@ struct kvh_vq {
 	unsigned int unflushed;
 	unsigned int budget;
 	bool kick_on;
+	u64 spin_ns;
+	u64 slept_at;
 
 	struct kvh_kick kick;
 	struct eventfd_ctx *call;

@@ -12,6 +12,9 @@
 #include <linux/sched/clock.h>
 #include "core.h"
 
+/* Shortest spin worth the trouble. */
+#define SPIN_MIN_NS	((u64)4 * NSEC_PER_USEC)
+
 /* The ring was written: all of it, for it is small and migrations are rare. */
 static void vq_mark_ring(struct kvh_vq *vq)
 {
@@ -60,17 +63,37 @@ static void vq_reap(struct kvh_vq *vq)
 		vq_flush(vq);
 }
 
+static u64 vq_spin_max(const struct kvh_vq *vq)
+{
+	return (u64)min(vq->busyloop, KVH_POLL_MAX_US) * NSEC_PER_USEC;
+}
+
 /*
- * Spin for new work as long as the owner allows and nobody else needs the
- * CPU. Return: true if there is some.
+ * Work came @idle_ns after the worker went to sleep. Had it spun as long as the
+ * owner allows, would it have seen it? Then spin longer next time, else less:
+ * a queue that is used now and then soon costs no spinning at all.
+ */
+static void vq_adapt_spin(struct kvh_vq *vq, u64 idle_ns)
+{
+	u64 most = vq_spin_max(vq);
+
+	if (idle_ns < most)
+		vq->spin_ns = clamp_t(u64, 2 * vq->spin_ns, min(most, SPIN_MIN_NS), most);
+	else
+		vq->spin_ns = vq->spin_ns > SPIN_MIN_NS ? vq->spin_ns / 2 : 0;
+}
+
+/*
+ * Spin for new work as long as it pays, the owner allows and nobody else needs
+ * the CPU. Return: true if there is some.
  */
 static bool vq_poll(struct kvh_vq *vq)
 {
-	u64 end;
+	u64 spin = min(vq->spin_ns, vq_spin_max(vq)), end;
 
-	if (!vq->busyloop)
+	if (!spin)
 		return false;
-	end = local_clock() + (u64)min(vq->busyloop, KVH_POLL_MAX_US) * NSEC_PER_USEC;
+	end = local_clock() + spin;
 	do {
 		if (kvh_ring_has_avail(&vq->ring) || vq->dev->backend->pending(vq)) {
 			vq->stats.polls++;
@@ -123,15 +146,22 @@ static bool vq_turn(struct kvh_vq *vq)
 {
 	if (unlikely(!vq->mapped) && kvh_vq_map_late(vq))
 		return false;
+	if (vq->slept_at) {
+		vq_adapt_spin(vq, local_clock() - vq->slept_at);
+		vq->slept_at = 0;
+	}
 	if (vq_rounds(vq))
 		return true;
 	if (!vq_may_take(vq) || vq->kick_on)
 		return false;
 	vq->kick_on = true;
-	if (!kvh_ring_enable_kick(&vq->ring))
-		return false;
-	vq->stats.polls++;
-	return true;
+	if (kvh_ring_enable_kick(&vq->ring)) {
+		vq->stats.polls++;
+		return true;
+	}
+	if (vq->busyloop)
+		vq->slept_at = local_clock();
+	return false;
 }
 
 /**
