@@ -102,6 +102,7 @@ static void watch(const void *p, u32 bytes, bool store)
 int kvh_env_read_guest(struct kvh_env *env, u64 addr, void *dst, u32 len)
 {
 	env->reads++;
+	CHECK(len && addr + (len - 1) >= addr);
 	if (env->fail)
 		return -env->fail;
 	if (addr < RIG_GUEST_GPA || addr - RIG_GUEST_GPA >= env->bytes ||

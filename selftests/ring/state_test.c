@@ -382,10 +382,15 @@ static void reset_order_table(enum kvh_ring_layout l)
 		rig_add1(r, 1, true);
 	drv_publish(&r->drv);
 	CHECK(rig_take(r, 8) == 3);
+	/* The last waits, and the first does not take the second along. */
+	kvh_ring_complete(&r->ring, r->chains + 2, 1);
 	kvh_ring_complete(&r->ring, r->chains, 1);
 	CHECK(kvh_ring_publish(&r->ring));
 	CHECK(drv_get_used(&r->drv, &(struct drv_used){ 0 }));
 	CHECK(!drv_peek_used(&r->drv));
+	rig_finish(r, r->chains + 1, 1);
+	CHECK(drv_get_used(&r->drv, &(struct drv_used){ 0 }));
+	CHECK(drv_get_used(&r->drv, &(struct drv_used){ 0 }));
 }
 
 static void other_settings(enum kvh_ring_layout l)
