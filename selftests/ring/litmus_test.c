@@ -41,17 +41,19 @@ int kvh_env_read_guest(struct kvh_env *env, u64 addr, void *dst, u32 len)
  * @driver:  what the driver saw: the wish for a kick, or a used buffer
  * @lost:    rounds in which neither saw anything
  * @both:    rounds in which both did
+ * @ring:    device side
+ * @drv:     driver side
  */
 struct shared {
-	u32 arrived __attribute__((__aligned__(64)));
-	bool device __attribute__((__aligned__(64)));
-	bool driver __attribute__((__aligned__(64)));
+	_Alignas(64) u32 arrived;
+	_Alignas(64) bool device;
+	_Alignas(64) bool driver;
 	bool over;
 	u32 rounds;
 	u32 lost[2];
 	u32 both[2];
-	struct kvh_ring ring __attribute__((__aligned__(64)));
-	struct drv drv __attribute__((__aligned__(64)));
+	_Alignas(64) struct kvh_ring ring;
+	_Alignas(64) struct drv drv;
 };
 
 static struct shared s;
@@ -111,8 +113,10 @@ static void *device(void *arg)
 
 static void count(u32 which)
 {
-	s.lost[which] += !s.device && !s.driver;
-	s.both[which] += s.device && s.driver;
+	if (!s.device && !s.driver)
+		s.lost[which]++;
+	if (s.device && s.driver)
+		s.both[which]++;
 }
 
 static void *driver(void *arg)
