@@ -35,25 +35,25 @@ int kvh_env_read_guest(struct kvh_env *env, u64 addr, void *dst, u32 len)
 /**
  * struct shared - what the two threads meet over, apart from the ring
  * @arrived: number of arrivals at the barrier
+ * @ring:    device side
+ * @drv:     driver side
  * @over:    the round that begins is none any more; set by the driver
  * @rounds:  how many there were
  * @device:  what the device saw in this round: work, or the wish for a signal
  * @driver:  what the driver saw: the wish for a kick, or a used buffer
  * @lost:    rounds in which neither saw anything
  * @both:    rounds in which both did
- * @ring:    device side
- * @drv:     driver side
  */
 struct shared {
 	_Alignas(64) u32 arrived;
 	_Alignas(64) bool device;
 	_Alignas(64) bool driver;
+	_Alignas(64) struct kvh_ring ring;
+	_Alignas(64) struct drv drv;
 	bool over;
 	u32 rounds;
 	u32 lost[2];
 	u32 both[2];
-	_Alignas(64) struct kvh_ring ring;
-	_Alignas(64) struct drv drv;
 };
 
 static struct shared s;
