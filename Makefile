@@ -73,6 +73,12 @@ selftests: ## build the selftests
 check: deps ## run all tests; KERNELS="6.1 6.12" and TESTS="blk uapi" choose
 	@$(TOP)/selftests/run
 
+fuzz: ## fuzz the ring code; SECONDS=600 in all, FUZZ_JOBS=2 at a time
+	@$(TOP)/selftests/fuzz/run $(or $(SECONDS),60)
+
+ring-bench: ## instructions and time per buffer of the ring code and vringh
+	@$(TOP)/tools/bench/ring_bench
+
 lint: ## checkpatch, sparse, W=1, shellcheck, codespell and kernel-doc
 	@$(TOP)/tools/lint/lint all
 
@@ -86,4 +92,4 @@ clean: ## remove everything that was built
 	@rm -rf $(TOP)/build
 
 .PHONY: all help deps modules module-dir modules_install insmod rmmod dkms \
-	vmm selftests check lint run testhost-shell clean
+	vmm selftests check fuzz ring-bench lint run testhost-shell clean
