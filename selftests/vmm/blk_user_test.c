@@ -138,7 +138,8 @@ FIXTURE_SETUP(user)
 		self->features |= VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX);
 	ASSERT_EQ(0, OPS(self)->start(self->backend, self->features, true));
 	for (int i = 0; i < QUEUES; i++) {
-		vq_init(&self->q[i], &self->gmem, QUEUE_SIZE, variant->event_idx);
+		vq_init(&self->q[i], &self->gmem, QUEUE_SIZE,
+			variant->event_idx ? VQ_EVENT_IDX : 0);
 		as_virtio_queue(&self->vq[i], i, &self->q[i]);
 		ASSERT_EQ(0, start_queue(self->backend, &self->vq[i]));
 	}

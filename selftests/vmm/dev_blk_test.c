@@ -82,7 +82,7 @@ FIXTURE_SETUP(disk)
 		.event_idx = true,
 		.node = "/nonexistent/node",
 	};
-	vq_init(&self->q, &self->gmem, QUEUE_SIZE, false);
+	vq_init(&self->q, &self->gmem, QUEUE_SIZE, 0);
 	blkreq_init(&self->req, &self->gmem, GMEM_LOW, 65536);
 }
 
