@@ -336,6 +336,31 @@ TEST_F_TIMEOUT(doorbell, CORE_031_CORE_033_kicking_only_when_asked_loses_nothing
 	}
 }
 
+/*
+ * The same for a driver that never sleeps: it offers the next buffer some
+ * instructions after the last one was used, which is when the device asks for
+ * kicks again. A device that does not look once more after that stalls here.
+ */
+TEST_F_TIMEOUT(doorbell, CORE_033_a_buffer_offered_while_kicks_are_turned_on, 60)
+{
+	struct vq *q = self->b.q;
+	unsigned int i, spin;
+	struct vq_used u;
+
+	srandom(5);
+	for (i = 0; i < 2 * variant->requests; i++) {
+		blkreq_set(&self->b.r, 0xff, 0, 0);	/* answered at once */
+		ASSERT_LE(0, blkreq_submit(&self->b.r, q, NULL));
+		ASSERT_TRUE(vq_spin_used(q, 1)) {
+			TH_LOG("request %u was never looked at", i);
+		}
+		ASSERT_TRUE(vq_get_used(q, &u));
+		vq_disarm(q);
+		for (spin = random() % 2000; spin; spin--)
+			__asm__ volatile("" ::: "memory");
+	}
+}
+
 TEST_F(doorbell, CORE_034_spurious_kicks_do_no_harm)
 {
 	struct kvhost_vring_stats st;

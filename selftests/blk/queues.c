@@ -120,6 +120,61 @@ static bool wait_in_flight(struct kvhost *k, unsigned int i)
 	return false;
 }
 
+/* Wait until @n requests are with the disk. Return: false if it was too fast. */
+static bool wait_taken(struct kvhost *k, u32 n)
+{
+	struct kvhost_vring_stats st;
+
+	do {
+		kvhost_stats(k, 0, &st);
+		if (st.in_flight == n)
+			return true;
+	} while (!vq_used_ready(&k->q[0]));
+	return false;
+}
+
+/* Make a call that has to wait for what is in flight. */
+static void drain(struct _test_data_queues *self, unsigned int which)
+{
+	if (which == 0)
+		kvhost_set_mem(&self->k);
+	else if (which == 1)
+		kvhost_backend(&self->k, &(struct kvhost_opts) { .fd = self->fd });
+	else
+		kvhost_enable(&self->k, 0, 0);
+}
+
+/* CVE-2026-93782: when such a call returns, nothing of before is still to come. */
+TEST_F(queues, a_new_table_or_backend_or_a_stop_drains_before_it_returns)
+{
+	struct vq *q = &self->k.q[0];
+	unsigned int round, j, caught[3] = { };
+	struct vq_used u[4];
+
+	for (round = 0; round < 12; round++) {
+		for (j = 0; j < ARRAY_SIZE(u); j++) {
+			blkreq_set(&self->r[0][j], VIRTIO_BLK_T_IN, 8 * j, LEN);
+			ASSERT_LE(0, vq_add(q, (struct vq_buf[]) {
+				{ self->r[0][j].hdr, BLK_HDR, false },
+				{ self->r[0][j].data, LEN, true },
+				{ self->r[0][j].status, 1, true },
+			}, 3, NULL, &self->r[0][j]));
+		}
+		vq_kick(q);
+		if (wait_taken(&self->k, ARRAY_SIZE(u))) {
+			caught[round % 3]++;
+			drain(self, round % 3);
+			EXPECT_EQ(ARRAY_SIZE(u), vq_used_ready(q)) {
+				TH_LOG("call %u returned too early", round % 3);
+			}
+			kvhost_enable(&self->k, 0, 1);
+		}
+		ASSERT_EQ(ARRAY_SIZE(u), vq_wait_used(q, u, ARRAY_SIZE(u)));
+	}
+	for (j = 0; j < ARRAY_SIZE(caught); j++)
+		EXPECT_LT(0, caught[j]);
+}
+
 TEST_F(queues, BLK_018_every_queue_serves_its_own_requests)
 {
 	unsigned int round, i;
@@ -304,11 +359,11 @@ TEST_F(queues, a_new_memory_table_waits_for_what_is_in_flight)
 		high->va = round & 1 ? old : fresh;
 		kvhost_set_mem(&self->k);
 		/* nothing writes into what was the guest's memory before */
-		memset(round & 1 ? fresh : old, 0x5c, high->size);
+		memset(round & 1 ? fresh : old, 0x5c, high->used);
 		ASSERT_EQ(DEPTH, vq_wait_used(&self->k.q[0], u, DEPTH));
 		for (j = 0; j < DEPTH; j++)
 			EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_status(&r[j]));
-		for (j = 0; j < high->size; j++)
+		for (j = 0; j < high->used; j++)
 			ASSERT_EQ(0x5c, (round & 1 ? fresh : old)[j]);
 	}
 	high->va = old;

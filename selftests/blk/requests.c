@@ -273,6 +273,9 @@ TEST_F(requests, offset_and_length_bound_the_disk)
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blk_do(&r, &k.q[0], VIRTIO_BLK_T_IN, 2047, 1024));
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
 		  blk_do(&r, &k.q[0], VIRTIO_BLK_T_IN, (1ull << 55) - 2048, 512));
+	/* sector + count wraps to the window, sector + offset to before it */
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blk_do(&r, &k.q[0], VIRTIO_BLK_T_IN, ~0ull - 7, 8192));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blk_do(&r, &k.q[0], VIRTIO_BLK_T_OUT, ~0ull - 7, 8192));
 	kvhost_close(&k);
 	ASSERT_EQ(0, fsync(self->fd));
 	ASSERT_EQ(LEN, pread(self->fd, self->host, LEN, from + LEN));

@@ -35,9 +35,13 @@ debian()
 }
 
 # The image itself is left alone: a copy in memory is what the guests write to.
-cp --sparse=always "$root" "$WORK/root.ext4" || exit 1
+e2image -ra "$root" "$WORK/root.ext4" >"$WORK/e2image" 2>&1 || {
+	diagnose "$WORK/e2image"
+	exit 1
+}
 chmod 666 "$WORK/root.ext4"
-loop=$(losetup --direct-io=off -f --show "$WORK/root.ext4") || skip_all 'no loop device'
+modprobe loop
+loop=$(losetup --direct-io=off -f --show "$WORK/root.ext4") || exit 1
 at_exit "losetup -d $loop"
 
 debian device "$loop"
