@@ -6,6 +6,7 @@
 #include <linux/blkdev.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
+#include "stats.h"
 
 static struct bio_set blk_bios;
 
@@ -78,7 +79,7 @@ void blk_bio_rw(struct blk_req *req)
 			bv++;
 		sector += bio_sectors(bio);
 		atomic_inc(&req->pending);
-		submit_bio(bio);
+		blk_stats_submit_bio(req->bq, bio);
 	}
 	blk_req_done(req);
 }
@@ -91,5 +92,5 @@ void blk_bio_rw(struct blk_req *req)
  */
 void blk_bio_flush(struct blk_req *req)
 {
-	submit_bio(bio_new(req, 0, REQ_OP_WRITE | REQ_PREFLUSH));
+	blk_stats_submit_bio(req->bq, bio_new(req, 0, REQ_OP_WRITE | REQ_PREFLUSH));
 }

@@ -75,6 +75,8 @@ struct blk_disk {
  * @type:      VIRTIO_BLK_T_*
  * @sector:    first sector on the disk, checked to be within it
  * @len:       payload bytes
+ * @taken:     local_clock() when it was taken off the ring
+ * @refused:   it was answered without asking the disk
  * @durable:   a write has to be on the medium before it is used
  * @error:     first error of the disk, 0 or -errno; written by any context
  * @pending:   parts the disk has not finished
@@ -99,6 +101,8 @@ struct blk_req {
 	u32 type;
 	u64 sector;
 	u32 len;
+	u64 taken;
+	bool refused;
 	bool durable;
 	int error;
 	atomic_t pending;
@@ -126,6 +130,8 @@ struct blk_req {
  * @done:      finished requests, pushed from any context
  * @submitter: the worker while it starts requests: it will look at @done
  *             itself, so completions in its context need not wake it
+ * @stats:     counters, kept by the core; written by the worker
+ * @now:       local_clock() when the worker last took or collected requests
  */
 struct blk_queue {
 	struct kvh_vq *vq;
@@ -135,6 +141,8 @@ struct blk_queue {
 	u32 pages;
 	struct llist_head done;
 	struct task_struct *submitter;
+	struct kvhost_blk_queue_stats *stats;
+	u64 now;
 };
 
 /* queue.c */

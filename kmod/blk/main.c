@@ -139,6 +139,8 @@ static long blk_ioctl(struct kvh_dev *dev, unsigned int cmd, void __user *argp)
 	}
 }
 
+static const struct kvhost_counter blk_counters[] = KVHOST_BLK_COUNTERS;
+
 static const struct kvh_backend blk_backend = {
 	.name = "blk",
 	.owner = THIS_MODULE,
@@ -158,6 +160,10 @@ static const struct kvh_backend blk_backend = {
 	.serve = blk_queue_serve,
 	.reap = blk_queue_reap,
 	.pending = blk_queue_pending,
+	.counters = blk_counters,
+	.nr_counters = ARRAY_SIZE(blk_counters),
+	.stats_size = sizeof(struct kvhost_blk_queue_stats),
+	.stats_cmd = KVHOST_BLK_GET_QUEUE_STATS,
 };
 
 static struct kvh_node *blk_node;

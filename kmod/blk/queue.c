@@ -6,8 +6,10 @@
  * chains in flight, so taking a request cannot fail.
  */
 #include <linux/blkdev.h>
+#include <linux/sched/clock.h>
 #include <linux/slab.h>
 #include "blk.h"
+#include "stats.h"
 
 /**
  * blk_queue_start() - make a queue's requests
@@ -24,6 +26,7 @@ int blk_queue_start(struct kvh_vq *vq)
 	if (!bq)
 		return -ENOMEM;
 	bq->vq = vq;
+	bq->stats = kvh_vq_stats(vq);
 	init_llist_head(&bq->done);
 	bq->reqs = kvcalloc(n, sizeof(*bq->reqs), GFP_KERNEL_ACCOUNT);
 	bq->free = kvmalloc_array(n, sizeof(*bq->free), GFP_KERNEL_ACCOUNT);
@@ -73,6 +76,7 @@ static void queue_begin(struct blk_queue *bq, const struct kvh_chain *chain)
 {
 	struct blk_req *req = bq->free[--bq->nr_free];
 
+	req->taken = bq->now;
 	req->cost = chain_cost(chain);
 	bq->pages += req->cost;
 	blk_req_start(req, chain);
@@ -89,19 +93,24 @@ void blk_queue_serve(struct kvh_vq *vq)
 	struct blk_queue *bq = kvh_vq_private(vq);
 	const struct kvh_chain *chains;
 	struct blk_plug plug;
+	unsigned int begun = 0;
 	bool room = true;
 	int i, n;
 
 	WRITE_ONCE(bq->submitter, current);
 	blk_start_plug(&plug);
 	while (room && (n = kvh_vq_take(vq, &chains))) {
+		bq->now = local_clock();
 		for (i = 0; i < n && (room = queue_has_room(bq)); i++)
 			queue_begin(bq, &chains[i]);
 		/* Taken again when something in flight has finished. */
 		kvh_vq_untake(vq, &chains[i], n - i);
+		begun += i;
 	}
 	blk_finish_plug(&plug);
 	WRITE_ONCE(bq->submitter, NULL);
+	if (begun)
+		blk_stats_started(bq);
 }
 
 /**
@@ -118,6 +127,7 @@ void blk_queue_reap(struct kvh_vq *vq)
 
 	if (llist_empty(&bq->done))
 		return;
+	bq->now = local_clock();
 	node = llist_reverse_order(llist_del_all(&bq->done));
 	llist_for_each_entry_safe(req, next, node, done) {
 		blk_req_finish(req);

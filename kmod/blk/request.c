@@ -15,6 +15,7 @@
 #include <linux/string.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
+#include "stats.h"
 
 #define HDR_BYTES	sizeof(struct virtio_blk_outhdr)
 
@@ -270,8 +271,10 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 	req->has_pin = false;
 	req->bounced = false;
 	req->durable = false;
+	req->refused = false;
 	req->moved = 0;
 	req->ranges = NULL;
+	req->nr_ranges = 0;
 	atomic_set(&req->pending, 1);
 	if (!req_parse(req)) {
 		/* blk_req_finish() drops it. */
@@ -282,6 +285,7 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 	}
 	ret = req_submit(req);
 	if (ret) {
+		req->refused = true;
 		blk_req_error(req, ret);
 		blk_req_done(req);
 	}
@@ -331,14 +335,16 @@ void blk_req_finish(struct blk_req *req)
 	} else if (req->has_pin) {
 		kvh_pin_put(&req->pin, vq);
 	}
-	kfree(req->ranges);
 	status = status_of(req->error);
 	/* Without a place for the status the queue is broken or becomes so. */
 	if (!req->status_at.len || kvh_vq_write(vq, &req->status_at, 1, 0, &status, 1)) {
+		req->bq->stats->dropped++;
 		kvh_vq_malformed(vq);
 		kvh_vq_drop(vq, &req->chain);
-		return;
+	} else {
+		blk_stats_answered(req, status);
+		req->chain.written = written(req);
+		kvh_vq_complete(vq, &req->chain);
 	}
-	req->chain.written = written(req);
-	kvh_vq_complete(vq, &req->chain);
+	kfree(req->ranges);
 }

@@ -236,6 +236,8 @@ struct kvh_miss {
  * @idle:      woken when the last request in flight was completed
  * @in_flight: chains taken and not completed; READ_ONCE without @lock
  * @stats:     counters
+ * @backend_stats: the backend's; from the first start to the end of the
+ *             device, written by the worker
  */
 struct kvh_vq {
 	struct mutex lock;	/* the ring and all members below but as said above */
@@ -281,6 +283,7 @@ struct kvh_vq {
 	wait_queue_head_t idle;
 	unsigned int in_flight;
 	struct kvh_vq_stats stats;
+	void *backend_stats;
 };
 
 /**
@@ -291,7 +294,8 @@ struct kvh_vq {
  * @lock:     serialises ioctls
  * @backend:  what kind of device
  * @private:  the backend's
- * @mm:       the owner's address space, NULL without an owner
+ * @mm:       the owner's address space, NULL without an owner; compared
+ *            locklessly by those who read counters
  * @features: acknowledged feature bits
  * @backend_features: VHOST_BACKEND_F_* acknowledged
  * @map:      guest memory
@@ -417,7 +421,9 @@ void kvh_dirty_mark_user(struct kvh_vq *vq, u64 uaddr, u64 len);
 bool kvh_dirty_on(const struct kvh_vq *vq);
 
 /* stats.c */
-void kvh_stats_fill(struct kvh_vq *vq, struct kvhost_vring_stats *out);
+int kvh_stats_alloc(struct kvh_vq *vq);
+void kvh_stats_free(struct kvh_vq *vq);
+long kvh_stats_ioctl(struct kvh_dev *dev, unsigned int cmd, void __user *argp);
 void kvh_stats_dev_add(struct kvh_dev *dev);
 void kvh_stats_dev_remove(struct kvh_dev *dev);
 void kvh_stats_init(void);

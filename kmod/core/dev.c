@@ -85,7 +85,7 @@ int kvh_dev_set_owner(struct kvh_dev *dev)
 	lockdep_assert_held(&dev->lock);
 	if (dev->mm)
 		return -EBUSY;
-	dev->mm = get_task_mm(current);
+	WRITE_ONCE(dev->mm, get_task_mm(current));
 	if (!dev->mm)
 		return -EINVAL;
 	dev->pid = task_tgid_nr(current);
@@ -182,7 +182,7 @@ int kvh_dev_reset(struct kvh_dev *dev)
 	kvh_iotlb_enable(dev, false);
 	if (dev->mm)
 		mmput(dev->mm);
-	dev->mm = NULL;
+	WRITE_ONCE(dev->mm, NULL);
 	return 0;
 }
 
@@ -355,11 +355,14 @@ static void dev_end(struct work_struct *work)
 {
 	struct kvh_dev *dev = container_of(work, struct kvh_dev, end);
 	const struct kvh_backend *backend = dev->backend;
+	unsigned int i;
 
 	mutex_lock(&dev->lock);
 	kvh_dev_reset(dev);
 	mutex_unlock(&dev->lock);
 	backend->release(dev);
+	for (i = 0; i < dev->nvqs; i++)
+		kvh_stats_free(&dev->vqs[i]);
 	kvfree(dev->vqs);
 	complete(&dev->ended);
 	kref_put(&dev->ref, dev_put);

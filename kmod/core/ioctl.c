@@ -126,23 +126,6 @@ static long dev_set_vring_enable(struct kvh_dev *dev, void __user *argp)
 	return ret ? ret : kvh_vq_start(vq);
 }
 
-static long dev_get_vring_stats(struct kvh_dev *dev, void __user *argp)
-{
-	struct kvhost_vring_stats s = { };
-	u32 head[2];
-
-	if (copy_from_user(head, argp, sizeof(head)))
-		return -EFAULT;
-	if (head[0] >= dev->nvqs)
-		return -ENOBUFS;
-	if (head[1] < sizeof(head))
-		return -EINVAL;
-	s.index = head[0];
-	s.size = sizeof(s);
-	kvh_stats_fill(&dev->vqs[array_index_nospec(s.index, dev->nvqs)], &s);
-	return copy_to_user(argp, &s, min_t(size_t, head[1], sizeof(s))) ? -EFAULT : 0;
-}
-
 static long vq_set_num(struct kvh_vq *vq, void __user *argp)
 {
 	bool packed = vq->features & BIT_ULL(VIRTIO_F_RING_PACKED);
@@ -254,7 +237,6 @@ static const struct dev_ioctl dev_ioctls[] = {
 	{ VHOST_SET_LOG_BASE, true, dev_set_log_base },
 	{ VHOST_SET_LOG_FD, true, dev_set_log_fd },
 	{ KVHOST_SET_VRING_ENABLE, true, dev_set_vring_enable },
-	{ KVHOST_GET_VRING_STATS, true, dev_get_vring_stats },
 };
 
 static const struct vq_ioctl vq_ioctls[] = {
@@ -327,6 +309,9 @@ long kvh_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct kvh_dev *dev = file->private_data;
 	long ret;
 
+	ret = kvh_stats_ioctl(dev, cmd, (void __user *)arg);
+	if (ret != -ENOIOCTLCMD)
+		return ret;
 	if (mutex_lock_killable(&dev->lock))
 		return -EINTR;
 	ret = dev_dispatch(dev, cmd, (void __user *)arg);

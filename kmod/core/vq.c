@@ -133,7 +133,9 @@ static int vq_start_locked(struct kvh_vq *vq)
 	ret = kvh_vq_check(vq, vq->env.map);
 	if (ret)
 		return ret;
-	ret = vq_alloc_scratch(vq);
+	ret = kvh_stats_alloc(vq);
+	if (!ret)
+		ret = vq_alloc_scratch(vq);
 	if (ret)
 		return ret;
 	ret = b->start(vq);

@@ -17,6 +17,7 @@
 #include <linux/bvec.h>
 #include <linux/module.h>
 #include <linux/types.h>
+#include <uapi/kvhost_counters.h>
 #include "../ring/ring.h"
 
 struct kvh_dev;
@@ -46,6 +47,11 @@ struct kvh_vq;
  * @serve:    take and start chains until kvh_vq_take() gives none
  * @reap:     complete whatever has finished since the last call
  * @pending:  is there anything for @reap? Any context, lockless.
+ * @counters: names of the counters each queue has beyond those of the core
+ * @nr_counters: rows of @counters
+ * @stats_size: bytes of the structure they are in: u32 index, u32 size, then
+ *            nothing but u64; the queue's is kvh_vq_stats()
+ * @stats_cmd: the ioctl that reads it
  */
 struct kvh_backend {
 	const char *name;
@@ -62,6 +68,10 @@ struct kvh_backend {
 	void (*serve)(struct kvh_vq *vq);
 	void (*reap)(struct kvh_vq *vq);
 	bool (*pending)(struct kvh_vq *vq);
+	const struct kvhost_counter *counters;
+	unsigned int nr_counters;
+	size_t stats_size;
+	unsigned int stats_cmd;
 };
 
 /* A backend's node: register at module init, unregister at exit. */
@@ -80,6 +90,7 @@ int kvh_dev_stop_queues(struct kvh_dev *dev);
 /* The queue. */
 void kvh_vq_set_private(struct kvh_vq *vq, void *private);
 void *kvh_vq_private(const struct kvh_vq *vq);
+void *kvh_vq_stats(const struct kvh_vq *vq);
 struct kvh_dev *kvh_vq_dev(const struct kvh_vq *vq);
 unsigned int kvh_vq_size(const struct kvh_vq *vq);
 bool kvh_vq_has_feature(const struct kvh_vq *vq, unsigned int bit);

@@ -207,6 +207,30 @@ const char *backing_ext4(unsigned int mb)
 }
 
 /**
+ * backing_full() - make a sparse file on a tmpfs that has not room for all of it
+ * @room_mb: size of the file system in MiB
+ * @mb:      size of the file in MiB
+ *
+ * Return: its path, NULL when this machine cannot.
+ */
+const char *backing_full(unsigned int room_mb, unsigned int mb)
+{
+	struct backing *b = new_backing();
+	char base[BACKING_PATH / 2];
+
+	snprintf(base, sizeof(base), "/dev/shm/kvhost-full-%d", getpid());
+	snprintf(b->path, sizeof(b->path), "%s/disk", base);
+	snprintf(b->undo, sizeof(b->undo), "umount %s; rmdir %s", base, base);
+	if (__run("{ mkdir %s && mount -t tmpfs -o size=%uM none %s && truncate -s %uM %s; } %s",
+		  base, room_mb, base, mb, b->path, "2>/dev/null")) {
+		__run("{ %s; } >/dev/null 2>&1", b->undo);
+		return NULL;
+	}
+	n_made++;
+	return b->path;
+}
+
+/**
  * backing_open() - open a disk
  * @path:  as returned by backing_*()
  * @flags: for open()

@@ -31,6 +31,7 @@ struct nullb_opts {
 const char *backing_nullb(const char *name, const struct nullb_opts *o);
 const char *backing_tmpfs(unsigned int mb);
 const char *backing_ext4(unsigned int mb);
+const char *backing_full(unsigned int room_mb, unsigned int mb);
 void backing_undo(void);
 int backing_open(const char *path, int flags);
 int __run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -141,4 +141,81 @@ struct kvhost_blk_config {
 
 #define KVHOST_BLK_GET_CONFIG	_IOWR(KVHOST_IOCTL_TYPE, 0x41, struct kvhost_blk_config)
 
+/* struct kvhost_blk_queue_stats.requests and .bytes: index by what was asked for */
+#define KVHOST_BLK_REQ_IN		0
+#define KVHOST_BLK_REQ_OUT		1
+#define KVHOST_BLK_REQ_FLUSH		2
+#define KVHOST_BLK_REQ_GET_ID		3
+#define KVHOST_BLK_REQ_DISCARD		4
+#define KVHOST_BLK_REQ_WRITE_ZEROES	5
+#define KVHOST_BLK_REQ_SECURE_ERASE	6
+#define KVHOST_BLK_REQ_OTHER		7
+#define KVHOST_BLK_REQ_NR		8
+
+/* struct kvhost_blk_queue_stats.disk_errors: index by what the disk said */
+#define KVHOST_BLK_ERR_IO		0	/* EIO and what has no line of its own */
+#define KVHOST_BLK_ERR_NOSPC		1	/* ENOSPC, EDQUOT */
+#define KVHOST_BLK_ERR_TIMEDOUT		2	/* ETIMEDOUT, ETIME */
+#define KVHOST_BLK_ERR_GONE		3	/* ENOLINK, ENODEV */
+#define KVHOST_BLK_ERR_MEDIUM		4	/* ENODATA, EILSEQ, EBADMSG */
+#define KVHOST_BLK_ERR_NOTSUPP		5	/* EOPNOTSUPP, answered UNSUPP */
+#define KVHOST_BLK_ERR_NOMEM		6	/* ENOMEM */
+#define KVHOST_BLK_ERR_NR		7
+
+/* struct kvhost_blk_queue_stats.latency: classes, and buckets of each */
+#define KVHOST_BLK_LAT_READ		0
+#define KVHOST_BLK_LAT_WRITE		1
+#define KVHOST_BLK_LAT_FLUSH		2
+#define KVHOST_BLK_LAT_OTHER		3
+#define KVHOST_BLK_LAT_NR		4
+#define KVHOST_BLK_LAT_BUCKETS		32
+
+/**
+ * struct kvhost_blk_queue_stats - what became of the requests of one queue
+ * @index:         in: which queue
+ * @size:          in: sizeof(struct kvhost_blk_queue_stats) of the caller
+ * @requests:      requests answered, well or ill, by KVHOST_BLK_REQ_*
+ * @bytes:         payload of those answered OK; of ranges: what they span
+ * @ioerr:         answered IOERR
+ * @unsupp:        answered UNSUPP
+ * @refused:       of these, answered without asking the disk
+ * @disk_errors:   of these, failed by the disk, by KVHOST_BLK_ERR_*
+ * @dropped:       not answered: no room for header or status
+ * @in_flight_max: most requests there were with the disk at a time
+ * @batches:       times requests were started, one plug each
+ * @bios:          bios submitted for payload and flushes
+ * @merged:        of these, joined to a neighbour of the same batch
+ * @bounced:       requests whose payload was copied, being cut as no disk takes it
+ * @polled:        completions found by polling the disk
+ * @latency_ns:    sum of the time from taking to answering, by KVHOST_BLK_LAT_*
+ * @latency:       number of requests that took [2^i, 2^(i+1)) ns; the first bucket
+ *                 has those below, the last one those above
+ *
+ * Since the queue was first started; stopping and resetting do not clear them.
+ * Grows at its end: a shorter caller gets what it has room for, a longer one
+ * finds in @size how much is valid.
+ */
+struct kvhost_blk_queue_stats {
+	__u32 index;
+	__u32 size;
+	__u64 requests[KVHOST_BLK_REQ_NR];
+	__u64 bytes[KVHOST_BLK_REQ_NR];
+	__u64 ioerr;
+	__u64 unsupp;
+	__u64 refused;
+	__u64 disk_errors[KVHOST_BLK_ERR_NR];
+	__u64 dropped;
+	__u64 in_flight_max;
+	__u64 batches;
+	__u64 bios;
+	__u64 merged;
+	__u64 bounced;
+	__u64 polled;
+	__u64 latency_ns[KVHOST_BLK_LAT_NR];
+	__u64 latency[KVHOST_BLK_LAT_NR][KVHOST_BLK_LAT_BUCKETS];
+};
+
+#define KVHOST_BLK_GET_QUEUE_STATS \
+	_IOWR(KVHOST_IOCTL_TYPE, 0x48, struct kvhost_blk_queue_stats)
+
 #endif /* _UAPI_KVHOST_H */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * stats.h - what stats.c counts.
+ */
+#ifndef KVH_BLK_STATS_H
+#define KVH_BLK_STATS_H
+
+#include <linux/types.h>
+
+struct bio;
+struct blk_queue;
+struct blk_req;
+
+void blk_stats_started(struct blk_queue *bq);
+void blk_stats_submit_bio(struct blk_queue *bq, struct bio *bio);
+void blk_stats_answered(const struct blk_req *req, u8 status);
+
+#endif /* KVH_BLK_STATS_H */
