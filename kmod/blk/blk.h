@@ -14,6 +14,7 @@
 #include <linux/workqueue.h>
 #include <uapi/kvhost.h>
 #include <kvhost.h>
+#include "limit.h"
 
 /* Most payload bytes of one request. */
 #define BLK_DATA_MAX	(16u << 20)
@@ -64,6 +65,17 @@ struct blk_disk {
 	u32 pbs;
 	u32 mem_align;
 	u8 serial[KVHOST_BLK_SERIAL_BYTES];
+};
+
+/**
+ * struct blk_dev - backend state of a device
+ * @disk:  its disk, NULL without one; under the device lock, stable while a
+ *         queue runs
+ * @limit: how fast it may be used
+ */
+struct blk_dev {
+	struct blk_disk *disk;
+	struct blk_limit limit;
 };
 
 /**
@@ -123,6 +135,8 @@ struct blk_req {
 /**
  * struct blk_queue - a queue's private state
  * @vq:        the core's queue
+ * @limit:     limits of the device
+ * @waiter:    our place where they make us wait
  * @reqs:      as many requests as the queue has descriptors
  * @free:      stack of unused ones
  * @nr_free:   its height
@@ -135,6 +149,8 @@ struct blk_req {
  */
 struct blk_queue {
 	struct kvh_vq *vq;
+	struct blk_limit *limit;
+	struct blk_waiter waiter;
 	struct blk_req *reqs;
 	struct blk_req **free;
 	unsigned int nr_free;
@@ -184,6 +200,7 @@ struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b);
 void blk_disk_close(struct blk_disk *disk);
 
 /* main.c */
+struct blk_dev *blk_vq_dev(const struct kvh_vq *vq);
 const struct blk_disk *blk_vq_disk(const struct kvh_vq *vq);
 
 #endif /* KVH_BLK_H */

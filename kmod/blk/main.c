@@ -12,10 +12,17 @@
 #include <linux/virtio_blk.h>
 #include "blk.h"
 
-/* Backend state of a device; disk is under the device lock, stable while a queue runs. */
-struct blk_dev {
-	struct blk_disk *disk;
-};
+/**
+ * blk_vq_dev() - the backend state of a queue's device
+ * @vq: queue
+ *
+ * Context: Any.
+ * Return: the state
+ */
+struct blk_dev *blk_vq_dev(const struct kvh_vq *vq)
+{
+	return kvh_dev_private(kvh_vq_dev(vq));
+}
 
 /**
  * blk_vq_disk() - the disk a queue's requests go to
@@ -26,9 +33,7 @@ struct blk_dev {
  */
 const struct blk_disk *blk_vq_disk(const struct kvh_vq *vq)
 {
-	const struct blk_dev *bd = kvh_dev_private(kvh_vq_dev(vq));
-
-	return bd->disk;
+	return blk_vq_dev(vq)->disk;
 }
 
 static int blk_open(struct kvh_dev *dev)
@@ -37,13 +42,17 @@ static int blk_open(struct kvh_dev *dev)
 
 	if (!bd)
 		return -ENOMEM;
+	blk_limit_init(&bd->limit);
 	kvh_dev_set_private(dev, bd);
 	return 0;
 }
 
 static void blk_release(struct kvh_dev *dev)
 {
-	kfree(kvh_dev_private(dev));
+	struct blk_dev *bd = kvh_dev_private(dev);
+
+	blk_limit_exit(&bd->limit);
+	kfree(bd);
 }
 
 static int blk_ready(struct kvh_dev *dev)
@@ -59,25 +68,41 @@ static void blk_detach(struct kvh_dev *dev)
 
 	blk_disk_close(bd->disk);
 	bd->disk = NULL;
+	blk_limit_set(&bd->limit, &(struct kvhost_blk_limits){ });
 }
 
 #define BLK_FLAGS	(KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH)
+
+static int arg_size(const void __user *argp, u32 *size)
+{
+	if (get_user(*size, (const u32 __user *)argp))
+		return -EFAULT;
+	return *size < sizeof(*size) ? -EINVAL : 0;
+}
+
+/* Copy an argument that begins with its size and grows at its end. */
+static int arg_copy(void *arg, size_t known, const void __user *argp)
+{
+	u32 size;
+	int ret = arg_size(argp, &size);
+
+	if (ret)
+		return ret;
+	if (size < known)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	return copy_struct_from_user(arg, known, argp, size);
+}
 
 static long blk_set_backend(struct kvh_dev *dev, void __user *argp)
 {
 	struct blk_dev *bd = kvh_dev_private(dev);
 	struct kvhost_blk_backend b;
 	struct blk_disk *disk;
-	u32 size;
 	int ret;
 
-	if (get_user(size, (u32 __user *)argp))
-		return -EFAULT;
-	if (size < sizeof(b))
-		return -EINVAL;
-	if (size > PAGE_SIZE)
-		return -E2BIG;
-	ret = copy_struct_from_user(&b, sizeof(b), argp, size);
+	ret = arg_copy(&b, sizeof(b), argp);
 	if (ret)
 		return ret;
 	if ((b.flags & ~BLK_FLAGS) || memchr_inv(b.reserved, 0, sizeof(b.reserved)))
@@ -106,11 +131,10 @@ static long blk_get_config(struct kvh_dev *dev, void __user *argp)
 	const struct blk_dev *bd = kvh_dev_private(dev);
 	struct kvhost_blk_config c = { .size = sizeof(c) };
 	u32 size;
+	int ret = arg_size(argp, &size);
 
-	if (get_user(size, (u32 __user *)argp))
-		return -EFAULT;
-	if (size < sizeof(size))
-		return -EINVAL;
+	if (ret)
+		return ret;
 	if (!bd->disk)
 		return -ENODEV;
 	/* Header and status take a descriptor each. */
@@ -127,6 +151,32 @@ static long blk_get_config(struct kvh_dev *dev, void __user *argp)
 	return copy_to_user(argp, &c, min_t(size_t, size, sizeof(c))) ? -EFAULT : 0;
 }
 
+static long blk_set_limits(struct kvh_dev *dev, const void __user *argp)
+{
+	struct blk_dev *bd = kvh_dev_private(dev);
+	struct kvhost_blk_limits set;
+	int ret = arg_copy(&set, sizeof(set), argp);
+
+	if (ret)
+		return ret;
+	if (set.flags || memchr_inv(set.reserved, 0, sizeof(set.reserved)))
+		return -EINVAL;
+	return blk_limit_set(&bd->limit, &set);
+}
+
+static long blk_get_limits(struct kvh_dev *dev, void __user *argp)
+{
+	struct blk_dev *bd = kvh_dev_private(dev);
+	struct kvhost_blk_limits get = { .size = sizeof(get) };
+	u32 size;
+	int ret = arg_size(argp, &size);
+
+	if (ret)
+		return ret;
+	blk_limit_get(&bd->limit, &get);
+	return copy_to_user(argp, &get, min_t(size_t, size, sizeof(get))) ? -EFAULT : 0;
+}
+
 static long blk_ioctl(struct kvh_dev *dev, unsigned int cmd, void __user *argp)
 {
 	switch (cmd) {
@@ -134,6 +184,10 @@ static long blk_ioctl(struct kvh_dev *dev, unsigned int cmd, void __user *argp)
 		return blk_set_backend(dev, argp);
 	case KVHOST_BLK_GET_CONFIG:
 		return blk_get_config(dev, argp);
+	case KVHOST_BLK_SET_LIMITS:
+		return blk_set_limits(dev, argp);
+	case KVHOST_BLK_GET_LIMITS:
+		return blk_get_limits(dev, argp);
 	default:
 		return -ENOIOCTLCMD;
 	}

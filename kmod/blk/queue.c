@@ -8,6 +8,7 @@
 #include <linux/blkdev.h>
 #include <linux/sched/clock.h>
 #include <linux/slab.h>
+#include <linux/virtio_blk.h>
 #include "blk.h"
 #include "stats.h"
 
@@ -27,6 +28,8 @@ int blk_queue_start(struct kvh_vq *vq)
 		return -ENOMEM;
 	bq->vq = vq;
 	bq->stats = kvh_vq_stats(vq);
+	bq->limit = &blk_vq_dev(vq)->limit;
+	blk_waiter_init(&bq->waiter, vq);
 	init_llist_head(&bq->done);
 	bq->reqs = kvcalloc(n, sizeof(*bq->reqs), GFP_KERNEL_ACCOUNT);
 	bq->free = kvmalloc_array(n, sizeof(*bq->free), GFP_KERNEL_ACCOUNT);
@@ -54,6 +57,7 @@ void blk_queue_stop(struct kvh_vq *vq)
 {
 	struct blk_queue *bq = kvh_vq_private(vq);
 
+	blk_limit_leave(bq->limit, &bq->waiter);
 	kvh_vq_set_private(vq, NULL);
 	kvfree(bq->free);
 	kvfree(bq->reqs);
@@ -70,6 +74,20 @@ static u32 chain_cost(const struct kvh_chain *c)
 static bool queue_has_room(const struct blk_queue *bq)
 {
 	return bq->pages < BLK_QUEUE_PAGES;
+}
+
+/* Header and status are no payload; a chain without them is paid for as it is. */
+static u64 chain_bytes(const struct kvh_chain *c)
+{
+	u64 n = (u64)c->read_len + c->write_len;
+
+	return n - min_t(u64, n, sizeof(struct virtio_blk_outhdr) + 1);
+}
+
+/* May the next chain begin? If not, something wakes the queue when it may. */
+static bool queue_may_begin(struct blk_queue *bq, const struct kvh_chain *c)
+{
+	return queue_has_room(bq) && blk_limit_take(bq->limit, &bq->waiter, chain_bytes(c));
 }
 
 static void queue_begin(struct blk_queue *bq, const struct kvh_chain *chain)
@@ -94,16 +112,16 @@ void blk_queue_serve(struct kvh_vq *vq)
 	const struct kvh_chain *chains;
 	struct blk_plug plug;
 	unsigned int begun = 0;
-	bool room = true;
+	bool go = true;
 	int i, n;
 
 	WRITE_ONCE(bq->submitter, current);
 	blk_start_plug(&plug);
-	while (room && (n = kvh_vq_take(vq, &chains))) {
+	while (go && (n = kvh_vq_take(vq, &chains))) {
 		bq->now = local_clock();
-		for (i = 0; i < n && (room = queue_has_room(bq)); i++)
+		for (i = 0; i < n && (go = queue_may_begin(bq, &chains[i])); i++)
 			queue_begin(bq, &chains[i]);
-		/* Taken again when something in flight has finished. */
+		/* Taken again when something in flight has finished, or in time. */
 		kvh_vq_untake(vq, &chains[i], n - i);
 		begun += i;
 	}

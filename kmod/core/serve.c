@@ -110,7 +110,7 @@ static bool vq_poll(struct kvh_vq *vq)
  */
 static bool vq_rounds(struct kvh_vq *vq)
 {
-	unsigned int before;
+	unsigned int before, flight;
 
 	for (vq->budget = KVH_TURN_CHAINS;;) {
 		vq_reap(vq);
@@ -128,12 +128,15 @@ static bool vq_rounds(struct kvh_vq *vq)
 		}
 		before = vq->budget;
 		vq->dev->backend->serve(vq);
+		flight = vq->in_flight;
 		/*
 		 * Whatever came of it: requests that finished in the backend's
-		 * own context have woken nobody.
+		 * own context have woken nobody. What they held may be what the
+		 * next chain lacked.
 		 */
 		vq_reap(vq);
-		if (!vq->budget || (vq->budget == before && vq_may_take(vq)))
+		if (!vq->budget ||
+		    (vq->budget == before && vq->in_flight == flight && vq_may_take(vq)))
 			break;
 	}
 	/* Whatever ended the turn, nothing completed stays unseen. */

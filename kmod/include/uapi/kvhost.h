@@ -141,6 +141,40 @@ struct kvhost_blk_config {
 
 #define KVHOST_BLK_GET_CONFIG	_IOWR(KVHOST_IOCTL_TYPE, 0x41, struct kvhost_blk_config)
 
+/**
+ * struct kvhost_blk_limits - how fast a device may use its disk
+ * @size:        sizeof(struct kvhost_blk_limits) of the caller
+ * @flags:       zero
+ * @iops:        requests per second, of whatever type; 0: any number
+ * @iops_burst:  requests that may begin at once after a rest, at most 2^32;
+ *               0: a tenth of @iops
+ * @bytes:       payload bytes per second; 0: any number
+ * @bytes_burst: likewise in bytes; 0: a tenth of @bytes
+ * @reserved:    zero
+ *
+ * All queues of the device share the limits. What is beyond them stays in the
+ * ring until there is room again. In any stretch of t seconds at most
+ * @iops * t + @iops_burst requests begin; likewise bytes, but that a request
+ * larger than @bytes_burst is let through in one piece and paid for afterwards.
+ * The ranges of a DISCARD or WRITE_ZEROES are no payload.
+ *
+ * KVHOST_BLK_SET_LIMITS may be called at any time and replaces all limits;
+ * they end with the backend. KVHOST_BLK_GET_LIMITS gives those in force, the
+ * bursts they imply included.
+ */
+struct kvhost_blk_limits {
+	__u32 size;
+	__u32 flags;
+	__u64 iops;
+	__u64 iops_burst;
+	__u64 bytes;
+	__u64 bytes_burst;
+	__u64 reserved[2];
+};
+
+#define KVHOST_BLK_SET_LIMITS	_IOW(KVHOST_IOCTL_TYPE, 0x42, struct kvhost_blk_limits)
+#define KVHOST_BLK_GET_LIMITS	_IOWR(KVHOST_IOCTL_TYPE, 0x43, struct kvhost_blk_limits)
+
 /* struct kvhost_blk_queue_stats.requests and .bytes: index by what was asked for */
 #define KVHOST_BLK_REQ_IN		0
 #define KVHOST_BLK_REQ_OUT		1
