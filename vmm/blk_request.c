@@ -2,17 +2,17 @@
 /*
  * blk_request.c - one virtio-blk request of the userspace backend.
  *
- * The header is copied out of guest RAM once, and only the copy is checked and
- * used. Header, data and status may be cut into segments in any way. A chain
- * whose header or status byte is missing or not in guest RAM is malformed, as
- * there is nowhere to report to; everything else gets a status.
+ * The header is copied out of guest RAM once, and only the copy is used; the
+ * module's own blk_hdr.c checks it. Header, data and status may be cut into
+ * segments in any way. A chain whose header or status byte is missing or not in
+ * guest RAM is malformed, as there is nowhere to report to; everything else gets
+ * a status.
  *
  * The used length never exceeds what was written from the first writable byte
  * on: where data ends early, the status byte behind the gap does not count.
  *
  * Called by the I/O thread of blk_user.c.
  */
-#include <endian.h>
 #include <errno.h>
 #include <linux/virtio_blk.h>
 #include <stdlib.h>
@@ -22,11 +22,8 @@
 #include "disk.h"
 #include "memory.h"
 
-#define HEADER_BYTES	sizeof(struct virtio_blk_outhdr)
+#define HEADER_BYTES	sizeof(struct kvh_blk_hdr)
 #define RETRIES_MAX	16
-
-/* Most data of one request; what kvhost_blk takes, too. */
-#define DATA_MAX	(16u << 20)
 
 /* Collects bytes [@skip, @skip + @len) of @n segments into req->iov. */
 static int collect(struct blk_request *req, const struct guest_memory *mem,
@@ -108,7 +105,7 @@ static void advance(struct blk_request *req, size_t len)
 
 static int read_header(struct blk_request *req, const struct guest_memory *mem,
 		       const struct kvh_seg *segs,
-		       struct virtio_blk_outhdr *hdr)
+		       struct kvh_blk_hdr *hdr)
 {
 	const struct kvh_chain *c = &req->chain;
 	const void *p;
@@ -133,41 +130,18 @@ static void settle(struct blk_request *req, uint8_t status)
 	req->status = status;
 }
 
-/* A transfer of @bytes bytes from sector @sector on; overflow-safe. */
-static bool range_ok(const struct disk *disk, uint64_t sector, size_t bytes)
-{
-	uint64_t sectors = disk->bytes / DISK_SECTOR;
-
-	if (!bytes || bytes % disk->logical)
-		return false;
-	if (sector >= sectors || bytes / DISK_SECTOR > sectors - sector)
-		return false;
-	return !(sector * DISK_SECTOR % disk->logical);
-}
-
 static int parse_transfer(struct blk_request *req,
 			  const struct blk_parse *parse,
-			  const struct kvh_seg *segs, uint64_t sector,
-			  enum blk_op op)
+			  const struct kvh_seg *segs,
+			  const struct kvh_blk_ask *ask, enum blk_op op)
 {
 	const struct kvh_chain *c = &req->chain;
-	size_t readable = c->read_len - HEADER_BYTES;
-	size_t writable = c->write_len - 1;
-	bool in = op == BLK_READ;
 
-	/* Data that points the wrong way is not touched. */
-	if (in ? readable : writable)
-		return -EINVAL;
-	req->bytes = in ? writable : readable;
-	if (req->bytes > DATA_MAX ||
-	    !range_ok(parse->disk, sector, req->bytes))
-		return -EINVAL;
-	if (!in && parse->disk->readonly)
-		return -EROFS;
 	req->op = op;
-	req->left = req->bytes;
-	req->pos = parse->disk->offset + sector * DISK_SECTOR;
-	if (in)
+	req->bytes = ask->len;
+	req->left = ask->len;
+	req->pos = parse->disk->offset + ask->sector * DISK_SECTOR;
+	if (op == BLK_READ)
 		return collect(req, parse->mem, segs + c->n_read, c->n_write,
 			       0, req->bytes);
 	return collect(req, parse->mem, segs, c->n_read, HEADER_BYTES,
@@ -175,17 +149,12 @@ static int parse_transfer(struct blk_request *req,
 }
 
 static int parse_get_id(struct blk_request *req, const struct blk_parse *parse,
-			const struct kvh_seg *segs)
+			const struct kvh_seg *segs, size_t len)
 {
 	const struct kvh_chain *c = &req->chain;
-	size_t len = c->write_len - 1;
 	uint8_t id[sizeof(parse->serial)];
 	int ret;
 
-	if (c->read_len > HEADER_BYTES)
-		return -EINVAL;
-	if (len > sizeof(id))
-		len = sizeof(id);
 	memcpy(id, parse->serial, sizeof(id));
 	ret = collect(req, parse->mem, segs + c->n_read, c->n_write, 0, len);
 	if (ret)
@@ -195,31 +164,26 @@ static int parse_get_id(struct blk_request *req, const struct blk_parse *parse,
 	return 0;
 }
 
-static int parse_flush(struct blk_request *req)
-{
-	const struct kvh_chain *c = &req->chain;
-
-	if (c->read_len > HEADER_BYTES || c->write_len > 1)
-		return -EINVAL;
-	req->op = BLK_FLUSH;
-	return 0;
-}
-
 static int parse_type(struct blk_request *req, const struct blk_parse *parse,
-		      const struct kvh_seg *segs,
-		      const struct virtio_blk_outhdr *hdr)
+		      const struct kvh_seg *segs, const struct kvh_blk_hdr *hdr)
 {
-	uint64_t sector = le64toh(hdr->sector);
+	struct kvh_blk_ask ask;
+	int ret = kvh_blk_hdr_check(hdr, req->chain.read_len - HEADER_BYTES,
+				    req->chain.write_len - 1, &parse->limits,
+				    &ask);
 
-	switch (le32toh(hdr->type)) {
+	if (ret)
+		return ret;
+	switch (ask.type) {
 	case VIRTIO_BLK_T_IN:
-		return parse_transfer(req, parse, segs, sector, BLK_READ);
+		return parse_transfer(req, parse, segs, &ask, BLK_READ);
 	case VIRTIO_BLK_T_OUT:
-		return parse_transfer(req, parse, segs, sector, BLK_WRITE);
+		return parse_transfer(req, parse, segs, &ask, BLK_WRITE);
 	case VIRTIO_BLK_T_FLUSH:
-		return parse_flush(req);
+		req->op = BLK_FLUSH;
+		return 0;
 	case VIRTIO_BLK_T_GET_ID:
-		return parse_get_id(req, parse, segs);
+		return parse_get_id(req, parse, segs, ask.len);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -238,7 +202,7 @@ int blk_request_parse(struct blk_request *req, const struct blk_parse *parse,
 		      const struct kvh_seg *segs)
 {
 	const struct kvh_chain *c = &req->chain;
-	struct virtio_blk_outhdr hdr;
+	struct kvh_blk_hdr hdr;
 	const struct kvh_seg *last;
 	int ret;
 
@@ -247,7 +211,7 @@ int blk_request_parse(struct blk_request *req, const struct blk_parse *parse,
 	req->filled = 0;
 	req->left = 0;
 	req->bytes = 0;
-	if (c->read_len < HEADER_BYTES || !c->write_len)
+	if (!kvh_blk_hdr_fits(c->read_len, c->write_len))
 		return -EPROTO;
 	last = &segs[c->n_read + c->n_write - 1];
 	req->status_p = memory_at(parse->mem, last->addr + last->len - 1, 1);
@@ -255,10 +219,8 @@ int blk_request_parse(struct blk_request *req, const struct blk_parse *parse,
 		return -EPROTO;
 
 	ret = parse_type(req, parse, segs, &hdr);
-	if (ret == -EOPNOTSUPP)
-		settle(req, VIRTIO_BLK_S_UNSUPP);
-	else if (ret)
-		settle(req, VIRTIO_BLK_S_IOERR);
+	if (ret)
+		settle(req, kvh_blk_status(ret));
 	return 0;
 }
 
@@ -330,9 +292,7 @@ void blk_request_done(struct blk_request *req, int res)
 void blk_request_finish(struct blk_request *req)
 {
 	__atomic_store_n(req->status_p, req->status, __ATOMIC_RELAXED);
-	req->chain.written = req->filled;
-	if (req->filled == req->chain.write_len - 1)
-		req->chain.written = req->chain.write_len;
+	req->chain.written = kvh_blk_written(req->filled, req->chain.write_len);
 }
 
 /**

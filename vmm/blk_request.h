@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "blk_hdr.h"
 #include "ring.h"
 
 struct disk;
@@ -77,14 +78,16 @@ struct blk_request {
 
 /**
  * struct blk_parse - what requests are checked against
+ * @limits: what the disk takes
  * @disk:   the disk
  * @mem:    guest RAM
  * @serial: answer to GET_ID, zero padded
  */
 struct blk_parse {
+	struct kvh_blk_limits limits;
 	const struct disk *disk;
 	const struct guest_memory *mem;
-	uint8_t serial[20];
+	uint8_t serial[KVH_BLK_ID_BYTES];
 };
 
 int blk_request_parse(struct blk_request *req, const struct blk_parse *parse,

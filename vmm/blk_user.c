@@ -358,6 +358,12 @@ static void describe(struct blk_user *u)
 	u->base.logical = disk->logical;
 	u->base.physical = disk->physical;
 	u->base.seg_max = KVH_CHAIN_SEGS_MAX - 2;
+	u->parse.limits = (struct kvh_blk_limits) {
+		.capacity = u->base.capacity,
+		.lbs = disk->logical,
+		.data_max = KVH_BLK_DATA_MAX,
+		.readonly = disk->readonly,
+	};
 }
 
 /**

@@ -52,7 +52,7 @@ static struct bio *bio_new(struct blk_req *req, unsigned int nr, blk_opf_t opf)
 
 static blk_opf_t rw_opf(const struct blk_req *req)
 {
-	if (req->type != VIRTIO_BLK_T_OUT)
+	if (req->ask.type != VIRTIO_BLK_T_OUT)
 		return REQ_OP_READ | REQ_SYNC;
 	return REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (req->durable ? REQ_FUA : 0);
 }
@@ -65,7 +65,7 @@ static blk_opf_t rw_opf(const struct blk_req *req)
  */
 void blk_bio_rw(struct blk_req *req)
 {
-	sector_t sector = (req->disk->start >> SECTOR_SHIFT) + req->sector;
+	sector_t sector = (req->disk->start >> SECTOR_SHIFT) + req->ask.sector;
 	const struct bio_vec *bv = req->pin.bv, *end = bv + req->pin.nr;
 	blk_opf_t opf = rw_opf(req);
 	struct bio *bio;

@@ -5,6 +5,10 @@
  * A request belongs to its queue's worker from kvh_vq_take() until it is
  * handed to the disk, then to the disk until blk_req_done(), then to the
  * worker again. Nobody else touches it.
+ *
+ * Each file calls those below it only: main, queue, request, then what does
+ * the I/O (bio, file, range, bounce), then done; disk, stats and blk_hdr call
+ * none.
  */
 #ifndef KVH_BLK_H
 #define KVH_BLK_H
@@ -14,10 +18,8 @@
 #include <linux/workqueue.h>
 #include <uapi/kvhost.h>
 #include <kvhost.h>
+#include "blk_hdr.h"
 #include "limit.h"
-
-/* Most payload bytes of one request. */
-#define BLK_DATA_MAX	(16u << 20)
 
 /*
  * Pages a queue may have in use for the payload of requests in flight; a
@@ -27,23 +29,18 @@
 #define BLK_QUEUE_PAGES	8192u
 
 struct block_device;
-struct virtio_blk_discard_write_zeroes;
 
 /**
  * struct blk_disk - what requests go to; constant once built
  * @file:      the file or device node given, holding all below alive
  * @cred:      who gave it: files are read and written in their name
  * @wq:        where what may block is done
- * @discard:   DISCARD is served
- * @zeroes:    WRITE_ZEROES is served
- * @erase:     SECURE_ERASE is served
+ * @limits:    what requests are held against
  * @discard_granularity: bytes deallocated together, 0 if not known
  * @iocb_flags: IOCB_* of every request on a file
  * @bdev:      block device, NULL for a regular file
  * @flags:     KVHOST_BLK_*
  * @start:     first byte of the disk in @file
- * @capacity:  512-byte sectors
- * @lbs:       logical block size, bytes
  * @pbs:       physical block size, bytes
  * @mem_align: mask that memory addresses must not have bits of; 0: any
  * @serial:    for GET_ID
@@ -52,16 +49,12 @@ struct blk_disk {
 	struct file *file;
 	const struct cred *cred;
 	struct workqueue_struct *wq;
-	bool discard;
-	bool zeroes;
-	bool erase;
+	struct kvh_blk_limits limits;
 	u32 discard_granularity;
 	int iocb_flags;
 	struct block_device *bdev;
 	u64 flags;
 	u64 start;
-	u64 capacity;
-	u32 lbs;
 	u32 pbs;
 	u32 mem_align;
 	u8 serial[KVHOST_BLK_SERIAL_BYTES];
@@ -84,9 +77,7 @@ struct blk_dev {
  * @bq:        its queue; constant
  * @chain:     the chain taken
  * @disk:      where it goes
- * @type:      VIRTIO_BLK_T_*
- * @sector:    first sector on the disk, checked to be within it
- * @len:       payload bytes
+ * @ask:       what it asks for, checked
  * @taken:     local_clock() when it was taken off the ring
  * @refused:   it was answered without asking the disk
  * @durable:   a write has to be on the medium before it is used
@@ -100,7 +91,6 @@ struct blk_dev {
  * @segs:      bounced reads: where the data goes
  * @nsegs:     number of @segs
  * @ranges:    what a discard and the like names; NULL if none
- * @nr_ranges: number of @ranges
  * @status_at: where the status byte goes
  * @iocb:      I/O on a regular file
  * @work:      what may block is done in a work queue
@@ -110,9 +100,7 @@ struct blk_req {
 	struct blk_queue *bq;
 	struct kvh_chain chain;
 	const struct blk_disk *disk;
-	u32 type;
-	u64 sector;
-	u32 len;
+	struct kvh_blk_ask ask;
 	u64 taken;
 	bool refused;
 	bool durable;
@@ -125,8 +113,7 @@ struct blk_req {
 	bool bounced;
 	struct kvh_seg *segs;
 	unsigned int nsegs;
-	struct virtio_blk_discard_write_zeroes *ranges;
-	unsigned int nr_ranges;
+	struct kvh_blk_range *ranges;
 	struct kvh_seg status_at;
 	struct kiocb iocb;
 	struct work_struct work;
@@ -161,6 +148,30 @@ struct blk_queue {
 	u64 now;
 };
 
+/**
+ * blk_vq_dev() - the backend state of a queue's device
+ * @vq: queue
+ *
+ * Context: Any.
+ * Return: the state
+ */
+static inline struct blk_dev *blk_vq_dev(const struct kvh_vq *vq)
+{
+	return kvh_dev_private(kvh_vq_dev(vq));
+}
+
+/**
+ * blk_vq_disk() - the disk a queue's requests go to
+ * @vq: queue
+ *
+ * Context: Worker, queue lock held, from kvh_backend.serve.
+ * Return: the disk
+ */
+static inline const struct blk_disk *blk_vq_disk(const struct kvh_vq *vq)
+{
+	return blk_vq_dev(vq)->disk;
+}
+
 /* queue.c */
 int blk_queue_start(struct kvh_vq *vq);
 void blk_queue_stop(struct kvh_vq *vq);
@@ -171,15 +182,9 @@ bool blk_queue_pending(struct kvh_vq *vq);
 /* request.c */
 void blk_req_start(struct blk_req *req, const struct kvh_chain *chain);
 void blk_req_finish(struct blk_req *req);
-void blk_req_error(struct blk_req *req, int error);
-void blk_req_done(struct blk_req *req);
-
-bool blk_range_ok(const struct blk_disk *disk, u64 sector, u64 len);
-void blk_defer(struct blk_req *req, work_func_t fn);
 
 /* range.c */
-int blk_range_start(struct blk_req *req, const struct kvh_seg *segs, u64 off, u32 len,
-		    u32 in);
+int blk_range_start(struct blk_req *req, const struct kvh_seg *segs, u64 off);
 
 /* bounce.c */
 int blk_bounce_get(struct blk_req *req, const struct kvh_seg *segs, unsigned int n, u64 off);
@@ -195,12 +200,13 @@ void blk_bio_flush(struct blk_req *req);
 void blk_file_rw(struct blk_req *req);
 void blk_file_flush(struct blk_req *req);
 
+/* done.c */
+void blk_req_error(struct blk_req *req, int error);
+void blk_req_done(struct blk_req *req);
+void blk_defer(struct blk_req *req, work_func_t fn);
+
 /* disk.c */
 struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b);
 void blk_disk_close(struct blk_disk *disk);
-
-/* main.c */
-struct blk_dev *blk_vq_dev(const struct kvh_vq *vq);
-const struct blk_disk *blk_vq_disk(const struct kvh_vq *vq);
 
 #endif /* KVH_BLK_H */

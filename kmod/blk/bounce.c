@@ -22,8 +22,8 @@ static void bounce_free(struct blk_req *req)
 
 static int bounce_alloc(struct blk_req *req)
 {
-	unsigned int n = DIV_ROUND_UP(req->len, PAGE_SIZE);
-	u32 left = req->len;
+	unsigned int n = DIV_ROUND_UP(req->ask.len, PAGE_SIZE);
+	u32 left = req->ask.len;
 	struct bio_vec *bv;
 
 	memset(&req->pin, 0, sizeof(req->pin));

@@ -36,14 +36,14 @@ static void disk_measure_bdev(struct blk_disk *disk, u64 *size)
 {
 	struct block_device *bdev = disk->bdev;
 
-	disk->lbs = bdev_logical_block_size(bdev);
+	disk->limits.lbs = bdev_logical_block_size(bdev);
 	disk->pbs = bdev_physical_block_size(bdev);
 	disk->mem_align = bdev_dma_alignment(bdev) | 3;
-	disk->discard = bdev_max_discard_sectors(bdev);
+	disk->limits.discard = bdev_max_discard_sectors(bdev);
 	disk->discard_granularity = bdev_discard_granularity(bdev);
-	disk->erase = bdev_max_secure_erase_sectors(bdev);
+	disk->limits.erase = bdev_max_secure_erase_sectors(bdev);
 	/* Where the device cannot, the kernel writes zeroes. */
-	disk->zeroes = true;
+	disk->limits.zeroes = true;
 	*size = (u64)bdev_nr_sectors(bdev) << SECTOR_SHIFT;
 }
 
@@ -51,18 +51,18 @@ static void disk_measure_file(struct blk_disk *disk, u64 *size)
 {
 	struct inode *inode = file_inode(disk->file);
 
-	disk->lbs = SECTOR_SIZE;
+	disk->limits.lbs = SECTOR_SIZE;
 	/* Taken once: whoever shares the open file may change its flags. */
 	disk->iocb_flags = iocb_flags(disk->file) & ~IOCB_APPEND;
 	if (disk->iocb_flags & IOCB_DIRECT) {
 		if (inode->i_sb->s_bdev)
-			disk->lbs = bdev_logical_block_size(inode->i_sb->s_bdev);
-		disk->mem_align = disk->lbs - 1;
+			disk->limits.lbs = bdev_logical_block_size(inode->i_sb->s_bdev);
+		disk->mem_align = disk->limits.lbs - 1;
 	}
-	disk->pbs = max_t(u32, disk->lbs, PAGE_SIZE);
+	disk->pbs = max_t(u32, disk->limits.lbs, PAGE_SIZE);
 	/* A file system that cannot answers UNSUPP then. */
-	disk->discard = disk->file->f_op->fallocate;
-	disk->zeroes = disk->file->f_op->fallocate;
+	disk->limits.discard = disk->file->f_op->fallocate;
+	disk->limits.zeroes = disk->file->f_op->fallocate;
 	*size = i_size_read(inode);
 }
 
@@ -92,13 +92,13 @@ static int disk_measure(struct blk_disk *disk, const struct kvhost_blk_backend *
 	} else {
 		return -EINVAL;
 	}
-	if (!IS_ALIGNED(b->offset, disk->lbs) || !IS_ALIGNED(b->length, disk->lbs))
+	if (!IS_ALIGNED(b->offset, disk->limits.lbs) || !IS_ALIGNED(b->length, disk->limits.lbs))
 		return -EINVAL;
 	if (check_add_overflow(b->offset, b->length, &end) || end > size || b->offset > size)
 		return -EINVAL;
 	disk->start = b->offset;
-	disk->capacity = (b->length ? b->length : size - b->offset) >> SECTOR_SHIFT;
-	return disk->capacity ? 0 : -EINVAL;
+	disk->limits.capacity = (b->length ? b->length : size - b->offset) >> SECTOR_SHIFT;
+	return disk->limits.capacity ? 0 : -EINVAL;
 }
 
 /* What blocks there holds up this disk alone. */
@@ -145,6 +145,9 @@ struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b)
 	if (!disk)
 		return ERR_PTR(-ENOMEM);
 	disk->flags = b->flags;
+	disk->limits.readonly = b->flags & KVHOST_BLK_RDONLY;
+	disk->limits.data_max = KVH_BLK_DATA_MAX;
+	disk->limits.ranges_max = KVHOST_BLK_RANGES_MAX;
 	memcpy(disk->serial, b->serial, sizeof(disk->serial));
 	disk->file = fget(b->fd);
 	if (!disk->file) {

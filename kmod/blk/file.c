@@ -18,14 +18,14 @@
 
 static bool is_write(const struct blk_req *req)
 {
-	return req->type == VIRTIO_BLK_T_OUT;
+	return req->ask.type == VIRTIO_BLK_T_OUT;
 }
 
 static void iocb_prepare(struct blk_req *req)
 {
 	req->iocb = (struct kiocb){
 		.ki_filp = req->disk->file,
-		.ki_pos = req->disk->start + (req->sector << SECTOR_SHIFT) + req->moved,
+		.ki_pos = req->disk->start + (req->ask.sector << SECTOR_SHIFT) + req->moved,
 		.ki_flags = req->disk->iocb_flags,
 		.ki_ioprio = get_current_ioprio(),
 	};
@@ -51,7 +51,7 @@ static ssize_t rw_once(struct blk_req *req, struct iov_iter *iter)
 static void iter_prepare(struct blk_req *req, struct iov_iter *iter)
 {
 	iov_iter_bvec(iter, is_write(req) ? ITER_SOURCE : ITER_DEST, req->pin.bv,
-		      req->pin.nr, req->len);
+		      req->pin.nr, req->ask.len);
 	iov_iter_advance(iter, req->moved);
 }
 
@@ -72,8 +72,8 @@ static void rw_work(struct work_struct *work)
 			file_end_write(req->disk->file);
 		if (ret > 0)
 			req->moved += ret;
-	} while (ret > 0 && req->moved < req->len);
-	if (req->moved < req->len)
+	} while (ret > 0 && req->moved < req->ask.len);
+	if (req->moved < req->ask.len)
 		blk_req_error(req, ret < 0 ? ret : -EIO);
 	blk_req_done(req);
 }
@@ -97,12 +97,12 @@ static void direct_end(struct kiocb *iocb, long ret)
 
 	if (is_write(req))
 		kiocb_end_write(iocb);
-	if (ret > 0 && ret < req->len) {
+	if (ret > 0 && ret < req->ask.len) {
 		req->moved = ret;
 		blk_defer(req, rw_work);
 		return;
 	}
-	if (ret != req->len)
+	if (ret != req->ask.len)
 		blk_req_error(req, ret < 0 ? ret : -EIO);
 	blk_req_done(req);
 }
@@ -136,7 +136,7 @@ static bool cached_read(struct blk_req *req)
 	ret = rw_once(req, &iter);
 	if (ret > 0)
 		req->moved = ret;
-	return ret == req->len;
+	return ret == req->ask.len;
 }
 
 /**

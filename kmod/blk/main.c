@@ -12,30 +12,6 @@
 #include <linux/virtio_blk.h>
 #include "blk.h"
 
-/**
- * blk_vq_dev() - the backend state of a queue's device
- * @vq: queue
- *
- * Context: Any.
- * Return: the state
- */
-struct blk_dev *blk_vq_dev(const struct kvh_vq *vq)
-{
-	return kvh_dev_private(kvh_vq_dev(vq));
-}
-
-/**
- * blk_vq_disk() - the disk a queue's requests go to
- * @vq: queue
- *
- * Context: Worker, queue lock held, from kvh_backend.serve.
- * Return: the disk
- */
-const struct blk_disk *blk_vq_disk(const struct kvh_vq *vq)
-{
-	return blk_vq_dev(vq)->disk;
-}
-
 static int blk_open(struct kvh_dev *dev)
 {
 	struct blk_dev *bd = kzalloc(sizeof(*bd), GFP_KERNEL_ACCOUNT);
@@ -140,12 +116,12 @@ static long blk_get_config(struct kvh_dev *dev, void __user *argp)
 	/* Header and status take a descriptor each. */
 	c.seg_max = KVH_CHAIN_SEGS_MAX - 2;
 	c.flags = bd->disk->flags;
-	c.capacity = bd->disk->capacity;
-	c.logical_block_size = bd->disk->lbs;
+	c.capacity = bd->disk->limits.capacity;
+	c.logical_block_size = bd->disk->limits.lbs;
 	c.physical_block_size = bd->disk->pbs;
-	c.serves = (bd->disk->discard ? KVHOST_BLK_DISCARD : 0) |
-		   (bd->disk->zeroes ? KVHOST_BLK_WRITE_ZEROES : 0) |
-		   (bd->disk->erase ? KVHOST_BLK_SECURE_ERASE : 0);
+	c.serves = (bd->disk->limits.discard ? KVHOST_BLK_DISCARD : 0) |
+		   (bd->disk->limits.zeroes ? KVHOST_BLK_WRITE_ZEROES : 0) |
+		   (bd->disk->limits.erase ? KVHOST_BLK_SECURE_ERASE : 0);
 	c.discard_granularity = bd->disk->discard_granularity;
 	c.ranges_max = KVHOST_BLK_RANGES_MAX;
 	return copy_to_user(argp, &c, min_t(size_t, size, sizeof(c))) ? -EFAULT : 0;

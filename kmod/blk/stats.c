@@ -57,11 +57,13 @@ static void count_latency(const struct blk_req *req, unsigned int class)
 static u64 bytes_of(const struct blk_req *req)
 {
 	unsigned int i;
-	u64 sectors = 0;
+	u64 bytes = 0;
 
-	for (i = 0; i < req->nr_ranges; i++)
-		sectors += le32_to_cpu(req->ranges[i].num_sectors);
-	return req->len + (sectors << SECTOR_SHIFT);
+	if (!req->ask.nr_ranges)
+		return req->ask.len;
+	for (i = 0; i < req->ask.nr_ranges; i++)
+		bytes += req->ranges[i].bytes;
+	return bytes;
 }
 
 static unsigned int disk_error(int error)
@@ -156,7 +158,7 @@ void blk_stats_submit_bio(struct blk_queue *bq, struct bio *bio)
 void blk_stats_answered(const struct blk_req *req, u8 status)
 {
 	struct kvhost_blk_queue_stats *s = req->bq->stats;
-	unsigned int kind = kind_of(req->type);
+	unsigned int kind = kind_of(req->ask.type);
 
 	s->requests[kind]++;
 	count_latency(req, latency_class(kind));

@@ -2,20 +2,21 @@
 /*
  * kvh_env.h - what the ring code may use of its surroundings: the kernel's.
  *
- * kmod/ring includes this file and its own headers, nothing else. Each build
- * that compiles the ring code puts a file of this name on its include path:
- * the kernel modules this one, the VMM and the unit tests their own. A seam
- * provides:
+ * kmod/ring includes this file and its own headers, nothing else, and so does
+ * kmod/blk/blk_hdr.c, which checks requests. Each build that compiles them puts
+ * a file of this name on its include path: the kernel modules this one, the VMM
+ * and the unit tests their own. A seam provides:
  *
  *  - the types u8 ... u64, __le64, bool and size_t, the errno constants
- *    EINVAL, EPROTO, EBADMSG, ENOSPC and EAGAIN, likely(), unlikely() and
- *    __always_inline;
+ *    EINVAL, EPROTO, EBADMSG, ENOSPC, EAGAIN, EOPNOTSUPP and EROFS, likely(),
+ *    unlikely() and __always_inline;
  *  - the accessors below. A fetch loads a little-endian word of guest memory
  *    exactly once and returns it in host order; a store is its counterpart.
  *    The word is naturally aligned. Acquire and release mean what they mean
  *    for smp_load_acquire() and smp_store_release();
  *  - kvh_mb(), a full barrier between a store and a later load (smp_mb());
- *  - kvh_private_le64(), which reads a little-endian word of private memory;
+ *  - kvh_private_le64() and kvh_private_le32(), which read a little-endian word
+ *    of private memory;
  *  - struct kvh_env, the ring code's unknown, which only travels from the
  *    caller of kvh_ring_take() to kvh_env_read_guest().
  *
@@ -113,6 +114,11 @@ static __always_inline void kvh_mb(void)
 static __always_inline u64 kvh_private_le64(const __le64 *p)
 {
 	return le64_to_cpu(*p);
+}
+
+static __always_inline u32 kvh_private_le32(const __le32 *p)
+{
+	return le32_to_cpu(*p);
 }
 
 #endif /* KVH_ENV_H */

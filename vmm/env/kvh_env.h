@@ -111,4 +111,9 @@ static __always_inline u64 kvh_private_le64(const __le64 *p)
 	return *p;
 }
 
+static __always_inline u32 kvh_private_le32(const __le32 *p)
+{
+	return *p;
+}
+
 #endif
