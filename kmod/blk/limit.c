@@ -145,7 +145,7 @@ bool __blk_limit_take(struct blk_limit *l, struct blk_waiter *w, u64 bytes)
 	bool ok;
 
 	/* More than that is refused anyway. */
-	bytes = min_t(u64, bytes, BLK_DATA_MAX);
+	bytes = min_t(u64, bytes, KVH_BLK_DATA_MAX);
 	spin_lock_irqsave(&l->lock, flags);
 	ok = !kvh_limits_on(&l->limits) ||
 	     (limit_may_try(l, w) && kvh_limits_take(&l->limits, bytes, ktime_get_ns()));
