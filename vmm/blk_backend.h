@@ -12,6 +12,7 @@
 
 struct blk_backend;
 struct disk;
+struct disk_limits;
 struct disk_options;
 struct guest_memory;
 struct virtio_queue;
@@ -23,6 +24,7 @@ struct virtio_queue;
  * @set_writeback: @writeback changed on a started device
  * @queue_start:   serve a queue
  * @queue_stop:    stop; on return nothing of it is in flight
+ * @set_limits:    use the disk no faster than that from now on
  * @stats:         read the counters of a queue
  * @destroy:       free; no queue is served
  *
@@ -36,6 +38,8 @@ struct blk_backend_ops {
 			   const struct virtio_queue *vq);
 	void (*queue_stop)(struct blk_backend *backend,
 			   const struct virtio_queue *vq);
+	int (*set_limits)(struct blk_backend *backend,
+			  const struct disk_limits *limits);
 	int (*stats)(struct blk_backend *backend, unsigned int index,
 		     struct kvhost_vring_stats *stats);
 	void (*destroy)(struct blk_backend *backend);

@@ -83,6 +83,19 @@ static int set_writeback(struct blk_backend *backend, bool writeback)
 	return writeback == k->writeback ? 0 : set_backend(k, writeback);
 }
 
+static int set_limits(struct blk_backend *backend,
+		      const struct disk_limits *limits)
+{
+	struct kvhost_blk_limits l = {
+		.iops = limits->iops,
+		.iops_burst = limits->iops_burst,
+		.bytes = limits->bps,
+		.bytes_burst = limits->bps_burst,
+	};
+
+	return vhost_blk_set_limits(&to_kernel(backend)->vh, &l);
+}
+
 static int queue_start(struct blk_backend *backend,
 		       const struct virtio_queue *vq)
 {
@@ -131,6 +144,7 @@ static void destroy(struct blk_backend *backend)
 static const struct blk_backend_ops ops = {
 	.start = start,
 	.set_writeback = set_writeback,
+	.set_limits = set_limits,
 	.queue_start = queue_start,
 	.queue_stop = queue_stop,
 	.stats = stats,

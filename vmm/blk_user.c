@@ -106,6 +106,9 @@ static void obey(struct blk_user *u)
 		if (q->ring.in_flight)
 			return;
 		break;
+	case USER_LIMIT:
+		user_limit_set(u, u->command_limits);
+		break;
 	case USER_QUIT:
 		u->quit = true;
 		break;
@@ -126,6 +129,9 @@ static void dispatch(struct blk_user *u, uint64_t data, int res)
 		break;
 	case USER_TAG_CONTROL:
 		arm_control(u);
+		break;
+	case USER_TAG_LIMIT:
+		user_limit_passed(u);
 		break;
 	}
 }
@@ -198,7 +204,8 @@ static void *io_thread(void *arg)
 		reap(u);
 		more = false;
 		for (i = 0; i < u->nqueues; i++) {
-			struct user_queue *q = &u->queues[i];
+			struct user_queue *q =
+				&u->queues[(u->first + i) % u->nqueues];
 
 			user_queue_flush(q);
 			if (user_queue_wants_turn(q))
@@ -244,6 +251,16 @@ static int set_writeback(struct blk_backend *backend, bool writeback)
 {
 	__atomic_store_n(&to_user(backend)->writeback, writeback,
 			 __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int set_limits(struct blk_backend *backend,
+		      const struct disk_limits *limits)
+{
+	struct blk_user *u = to_user(backend);
+
+	u->command_limits = limits;
+	command(u, USER_LIMIT, NULL);
 	return 0;
 }
 
@@ -318,6 +335,7 @@ static void destroy(struct blk_backend *backend)
 static const struct blk_backend_ops ops = {
 	.start = start,
 	.set_writeback = set_writeback,
+	.set_limits = set_limits,
 	.queue_start = queue_start,
 	.queue_stop = queue_stop,
 	.stats = stats,

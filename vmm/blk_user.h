@@ -12,6 +12,7 @@
 
 #include "blk_backend.h"
 #include "blk_request.h"
+#include "bucket.h"
 #include "ring.h"
 
 /* Chains taken at a time, and chains a queue may start before the next one. */
@@ -34,6 +35,7 @@
 #define USER_TAG_REQUEST	0u
 #define USER_TAG_KICK		1u
 #define USER_TAG_CONTROL	2u
+#define USER_TAG_LIMIT		3u
 #define USER_TAG_MASK		3u
 
 struct blk_user;
@@ -56,6 +58,7 @@ struct blk_user;
  * @broken:   malformed, takes nothing until it is started again
  * @work:     look at the ring without waiting for a doorbell
  * @stalled:  chains wait for a request or a bounce buffer
+ * @limited:  chains wait for the disk's limits
  * @unpublished: chains completed since the last publish
  */
 struct user_queue {
@@ -77,6 +80,7 @@ struct user_queue {
 	bool broken;
 	bool work;
 	bool stalled;
+	bool limited;
 	unsigned int unpublished;
 };
 
@@ -90,6 +94,8 @@ enum user_command {
 	USER_START,
 	/** @USER_STOP: stop serving it and wait for its requests */
 	USER_STOP,
+	/** @USER_LIMIT: obey @command_limits from now on */
+	USER_LIMIT,
 	/** @USER_QUIT: end the thread; no queue runs */
 	USER_QUIT,
 };
@@ -110,10 +116,15 @@ enum user_command {
  * @done:     signalled when it was carried out
  * @command:  the command under way; one at a time
  * @command_queue: what it is about
+ * @command_limits: likewise
  * @error:    how @USER_CREATE ended
  * @uring:    from here on the I/O thread's own
  * @control:  what the read of @control_fd returns
  * @bounced:  bytes of bounce buffers
+ * @limits:   how fast the disk may be used
+ * @wait:     how long a queue waits for that
+ * @waiting:  @wait is being waited for
+ * @first:    queue that is served first next time
  * @quit:     the thread is to end
  * @chains:   the batch being started
  * @segs:     its segments
@@ -135,11 +146,16 @@ struct blk_user {
 	pthread_cond_t done;
 	enum user_command command;
 	struct user_queue *command_queue;
+	const struct disk_limits *command_limits;
 	int error;
 
 	struct io_uring uring;
 	uint64_t control;
 	size_t bounced;
+	struct kvh_limits limits;
+	struct __kernel_timespec wait;
+	bool waiting;
+	unsigned int first;
 	bool quit;
 	struct kvh_chain chains[USER_BATCH];
 	struct kvh_seg segs[USER_SEGS];
@@ -156,6 +172,11 @@ void user_queue_flush(struct user_queue *q);
 void user_queue_kicked(struct user_queue *q, int res);
 void user_queue_completed(struct blk_request *req, int res);
 bool user_queue_wants_turn(struct user_queue *q);
+
+/* blk_user_limit.c */
+bool user_limit_take(struct user_queue *q, const struct kvh_chain *chain);
+void user_limit_passed(struct blk_user *u);
+void user_limit_set(struct blk_user *u, const struct disk_limits *limits);
 
 /* blk_user.c */
 struct io_uring_sqe *blk_user_sqe(struct blk_user *u, void *ptr,

@@ -163,6 +163,7 @@ void user_queue_start(struct user_queue *q)
 	q->running = true;
 	q->broken = false;
 	q->stalled = false;
+	q->limited = false;
 	q->work = true;
 	q->unpublished = 0;
 	set_state(q, KVHOST_VRING_RUNNING);
@@ -363,7 +364,8 @@ static int start_chain(struct user_queue *q, const struct kvh_chain *chain)
 
 /*
  * Starts up to @budget chains. Return: how many, or -EAGAIN if more wait for a
- * request or bounce buffer to come free, or -EPROTO for a broken queue.
+ * request or bounce buffer to come free or for the limits, or -EPROTO for a
+ * broken queue.
  */
 static int take_batch(struct user_queue *q, unsigned int budget)
 {
@@ -384,7 +386,8 @@ static int take_batch(struct user_queue *q, unsigned int budget)
 		return -EPROTO;
 	}
 	for (i = 0; i < n; i++) {
-		if (!start_chain(q, &u->chains[i]))
+		if (user_limit_take(q, &u->chains[i]) &&
+		    !start_chain(q, &u->chains[i]))
 			continue;
 		kvh_ring_untake(&q->ring, &u->chains[i], n - i);
 		return -EAGAIN;
@@ -405,6 +408,7 @@ void user_queue_serve(struct user_queue *q)
 
 	q->work = false;
 	q->stalled = false;
+	q->limited = false;
 	arm_kick(q);
 	kvh_ring_disable_kick(&q->ring);
 	while (budget) {
@@ -417,9 +421,9 @@ void user_queue_serve(struct user_queue *q)
 	update_in_flight(q);
 	if (n == -EPROTO)
 		return;
-	/* Completions make it work again, and doorbells would not help. */
-	q->stalled = n == -EAGAIN;
-	if (q->stalled)
+	/* Completions or time make it work again; doorbells would not help. */
+	q->stalled = n == -EAGAIN && !q->limited;
+	if (n == -EAGAIN)
 		return;
 	if (!budget) {
 		q->work = true;

@@ -60,24 +60,51 @@ static void do_quit(struct vm *vm, FILE *out)
 	vm_request_exit(vm, VM_EXIT_QUIT);
 }
 
+/* Without @run the command is one of the device that is named behind it. */
 static const struct command {
 	const char *name;
+	const char *args;
 	void (*run)(struct vm *vm, FILE *out);
 	const char *help;
 } commands[] = {
-	{ "status", do_status, "print the state of the VM and its disks" },
-	{ "reset", do_reset, "reset the machine, as its reset button would" },
-	{ "powerdown", do_powerdown, "press the power button; the guest may take its time" },
-	{ "quit", do_quit, "end the VM now, as if its power were cut" },
+	{ "status", "", do_status, "print the state of the VM and its disks" },
+	{ "reset", "", do_reset, "reset the machine, as its reset button would" },
+	{ "powerdown", "", do_powerdown, "press the power button; the guest may take its time" },
+	{ "quit", "", do_quit, "end the VM now, as if its power were cut" },
+	{ "limit", " DISK [KEY=VALUE,...]", NULL,
+	  "limit a disk by iops, iops_burst, bps, bps_burst; none lifts all" },
 };
 
-static void run_line(struct vm *vm, const char *line, FILE *out)
+static void run_command(struct vm *vm, const struct command *c, char *args, FILE *out)
 {
+	char *device = args;
+
+	if (!c->run == !*args) {
+		fprintf(out, "error: write `%s%s`\n", c->name, c->args);
+		return;
+	}
+	if (c->run) {
+		c->run(vm, out);
+	} else {
+		args += strcspn(args, " ");
+		if (*args)
+			*args++ = 0;
+		if (vm_command(vm, c->name, device, args, out))
+			return;
+	}
+	fputs("ok\n", out);
+}
+
+static void run_line(struct vm *vm, char *line, FILE *out)
+{
+	size_t len = strcspn(line, " ");
+	char *args = line + len + !!line[len];
+
+	line[len] = 0;
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(commands[i].name, line))
 			continue;
-		commands[i].run(vm, out);
-		fputs("ok\n", out);
+		run_command(vm, &commands[i], args, out);
 		return;
 	}
 	fprintf(out, "error: '%s' is not one of", line);
@@ -95,7 +122,7 @@ static void drop(struct client *c)
 	c->fd = -1;
 }
 
-static int answer(struct client *c, const char *line)
+static int answer(struct client *c, char *line)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -267,9 +294,13 @@ void control_destroy(struct control *control)
 
 static int client_usage(FILE *out, int status)
 {
+	char head[64];
+
 	fputs("Usage: kvhost ctl SOCKET COMMAND\n\nCommands:\n", out);
-	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
+		snprintf(head, sizeof(head), "%s%s", commands[i].name, commands[i].args);
+		fprintf(out, "  %-26s %s\n", head, commands[i].help);
+	}
 	return status;
 }
 
@@ -332,13 +363,15 @@ static int client_answer(int fd)
 int control_client(int argc, char **argv)
 {
 	char line[LINE_BYTES];
-	int fd, n;
+	int fd, n = 0;
 
 	if (argc == 1 && !strcmp(argv[0], "--help"))
 		return client_usage(stdout, 0);
-	if (argc != 2)
+	if (argc < 2)
 		return client_usage(stderr, VM_EXIT_USAGE);
-	n = snprintf(line, sizeof(line), "%s\n", argv[1]);
+	for (int i = 1; i < argc && n < (int)sizeof(line); i++)
+		n += snprintf(line + n, sizeof(line) - n, "%s%c", argv[i],
+			      i + 1 < argc ? ' ' : '\n');
 	if (n >= (int)sizeof(line)) {
 		log_error("'%s' is not a command; `kvhost ctl --help` lists them", argv[1]);
 		return VM_EXIT_USAGE;

@@ -13,58 +13,24 @@
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "blk_backend.h"
-#include "disk.h"
+#include "dev_blk.h"
 #include "event.h"
 #include "loop.h"
-#include "options.h"
 #include "ring.h"
 #include "util.h"
-#include "virtio_pci.h"
-#include "vm.h"
 
 /* Mass storage, SCSI: what other virtio-blk functions show. */
 #define CLASS_CODE	0x010000
 
 /* Of a ring's descriptors, header and status take one each. */
 #define SEGS_OVERHEAD	2
-
-/**
- * struct dev_blk - one disk
- * @vdev:    the device
- * @pci:     its transport
- * @vm:      the machine
- * @hook:    registered with @vm
- * @opt:     how it was asked for
- * @disk:    the file behind it
- * @setup:   what @backend was created from
- * @backend: who processes the queues
- * @config:  configuration space
- * @name:    for messages
- * @err_fd:  eventfd @backend raises when a queue breaks
- */
-struct dev_blk {
-	struct virtio_dev vdev;
-	struct virtio_pci pci;
-	struct vm *vm;
-	struct vm_hook hook;
-	const struct disk_options *opt;
-	struct disk disk;
-	struct blk_setup setup;
-	struct blk_backend *backend;
-	struct virtio_blk_config config;
-	char name[16];
-	int err_fd;
-};
 
 static struct dev_blk *to_blk(struct virtio_dev *vdev)
 {
@@ -211,6 +177,7 @@ static void print_status(void *opaque, FILE *out)
 	fprintf(out, "backend=%s\n",
 		blk->opt->backend == DISK_BACKEND_KERNEL ? "kernel" : "user");
 	fprintf(out, "sectors=%" PRIu64 "\n", blk->backend->capacity);
+	dev_blk_print_limits(blk, out);
 	fprintf(out, "device_status=0x%02x\n", blk->vdev.status);
 	fprintf(out, "driver_features=0x%016" PRIx64 "\n",
 		virtio_features(&blk->vdev));
@@ -331,7 +298,11 @@ static int create_backend(struct dev_blk *blk)
 		ret = blk_kernel_create(&blk->backend, &blk->setup);
 	else
 		ret = blk_user_create(&blk->backend, &blk->setup);
-	return ret ? ret : check_features(blk);
+	if (!ret)
+		ret = check_features(blk);
+	if (!ret)
+		ret = dev_blk_limit(blk, &blk->opt->limits);
+	return ret;
 }
 
 static int create_device(struct dev_blk *blk)
@@ -392,6 +363,7 @@ int dev_blk_create(struct vm *vm, const struct disk_options *opt)
 		.name = blk->name,
 		.stop = stop,
 		.status = print_status,
+		.command = dev_blk_command,
 		.opaque = blk,
 	};
 	vm_hook_add(vm, &blk->hook);

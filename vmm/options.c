@@ -20,6 +20,9 @@
 #define MIB	(1024 * KIB)
 #define GIB	(1024 * MIB)
 
+/* The largest burst the backends count. */
+#define OPTIONS_BURST_MAX	(4 * GIB)
+
 enum kind {
 	KIND_FLAG,	/* bool, no value */
 	KIND_BOOL,	/* bool, on or off */
@@ -129,6 +132,18 @@ static const struct option_def disk_table[] = {
 	  .def = "on", .help = "offer event indices" },
 	{ .name = "poll", .arg = "US", .kind = KIND_UINT, .off = DISK(poll), .def = "50",
 	  .max = 10000, .help = "kernel backend: longest spin for new work, microseconds" },
+	{ .name = "iops", .arg = "N", .kind = KIND_SIZE, .off = DISK(limits.iops), .def = "0",
+	  .max = INT64_MAX, .unit = 1,
+	  .help = "most requests per second, all queues together; 0: any" },
+	{ .name = "iops_burst", .arg = "N", .kind = KIND_SIZE, .off = DISK(limits.iops_burst),
+	  .def = "0", .max = OPTIONS_BURST_MAX, .unit = 1,
+	  .help = "requests that may begin at once after a rest; 0: a tenth of iops" },
+	{ .name = "bps", .arg = "SIZE", .kind = KIND_SIZE, .off = DISK(limits.bps), .def = "0",
+	  .max = INT64_MAX, .unit = 1,
+	  .help = "most bytes per second, all queues together; 0: any" },
+	{ .name = "bps_burst", .arg = "SIZE", .kind = KIND_SIZE, .off = DISK(limits.bps_burst),
+	  .def = "0", .max = OPTIONS_BURST_MAX, .unit = 1,
+	  .help = "bytes that may be moved at once after a rest; 0: a tenth of bps" },
 	{ .name = "node", .arg = "FILE", .kind = KIND_STRING, .off = DISK(node),
 	  .def = "/dev/kvhost-blk", .help = "device node of the kernel backend" },
 	{ .name = NULL },
@@ -388,6 +403,18 @@ static int parse_disk_key(struct disk_options *disk, char *item, unsigned int *s
 	return parse_value("--disk ", def, disk, eq + 1, false);
 }
 
+static int check_limits(const struct disk_limits *l)
+{
+	const char *burst = l->iops_burst && !l->iops ? "iops" : NULL;
+
+	if (l->bps_burst && !l->bps)
+		burst = "bps";
+	if (!burst)
+		return 0;
+	log_error("--disk %s_burst: there is no limit to burst; add %s=", burst, burst);
+	return -EINVAL;
+}
+
 /* Cut the next item off @rest at a comma; a doubled comma stands for itself. */
 static char *next_item(char **rest)
 {
@@ -430,12 +457,46 @@ static int parse_disk(struct options *opt, const char *value)
 		log_error("--disk: '%s' names no disk; add path=FILE", value);
 		return -EINVAL;
 	}
+	err = check_limits(&disk->limits);
+	if (err)
+		return err;
 	if (!disk->packed && disk->queue_size & (disk->queue_size - 1)) {
 		log_error("--disk queue_size: '%u' is not a power of two; choose one, or packed=on",
 			  disk->queue_size);
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/**
+ * options_parse_limits() - read new limits of a disk
+ * @limits: filled in; what is not named is not limited
+ * @text:   "KEY=VALUE,..." as in --disk, "" for none; is cut up
+ *
+ * Return: 0, or -EINVAL after one line on stderr.
+ */
+int options_parse_limits(struct disk_limits *limits, char *text)
+{
+	struct disk_options disk = { };
+	const struct option_def *def;
+	unsigned int seen = 0;
+	int err = 0;
+	char *rest, *item;
+
+	for (rest = *text ? text : NULL; !err && rest;) {
+		item = next_item(&rest);
+		def = find(disk_table, item, strcspn(item, "="));
+		if (def && (def->off < DISK(limits) ||
+			    def->off >= DISK(limits) + sizeof(*limits))) {
+			log_error("--disk: '%s' cannot be changed while the VM runs", def->name);
+			return -EINVAL;
+		}
+		err = parse_disk_key(&disk, item, &seen);
+	}
+	if (!err)
+		err = check_limits(&disk.limits);
+	*limits = disk.limits;
+	return err;
 }
 
 /* One argument, with its value from behind '=' or from the next one; returns how many it took. */

@@ -28,6 +28,20 @@ enum disk_cache {
 };
 
 /**
+ * struct disk_limits - how fast a disk may be used; 0: no limit
+ * @iops:       requests per second
+ * @iops_burst: requests that may begin at once after a rest; 0: a tenth of @iops
+ * @bps:        bytes per second
+ * @bps_burst:  likewise in bytes
+ */
+struct disk_limits {
+	uint64_t iops;
+	uint64_t iops_burst;
+	uint64_t bps;
+	uint64_t bps_burst;
+};
+
+/**
  * struct disk_options - one --disk
  * @path:       block device or regular file; never NULL
  * @backend:    who processes the queues
@@ -45,6 +59,7 @@ enum disk_cache {
  * @indirect:   offer indirect descriptors
  * @event_idx:  offer EVENT_IDX
  * @poll:       longest spin of the kernel backend for new work, microseconds
+ * @limits:     how fast it may be used at first
  * @node:       device node of the kernel backend; never NULL
  */
 struct disk_options {
@@ -63,6 +78,7 @@ struct disk_options {
 	bool indirect;
 	bool event_idx;
 	unsigned int poll;
+	struct disk_limits limits;
 	const char *node;
 };
 
@@ -110,6 +126,8 @@ struct options {
 
 /* Returns 0, 1 when help was asked for and printed, or -EINVAL after one line on stderr. */
 int options_parse(struct options *opt, int argc, char **argv);
+/* Read "KEY=VALUE,..." with the keys of limits; cuts @text up. 0, or -EINVAL after one line. */
+int options_parse_limits(struct disk_limits *limits, char *text);
 void options_free(struct options *opt);
 void options_help(FILE *out);
 /* The entry of @names (NULL-terminated) closest to @word, or NULL when none is near. */

@@ -386,3 +386,16 @@ int vhost_blk_get_config(struct vhost *vh, struct kvhost_blk_config *config)
 	return step(vh, KVHOST_BLK_GET_CONFIG, config,
 		    "describe the disk");
 }
+
+/**
+ * vhost_blk_set_limits() - how fast the disk may be used
+ * @vh:     from vhost_open(), with a backend
+ * @limits: the limits; @limits->size is filled in here
+ *
+ * Return: 0 or -errno of the kernel.
+ */
+int vhost_blk_set_limits(struct vhost *vh, struct kvhost_blk_limits *limits)
+{
+	limits->size = sizeof(*limits);
+	return step(vh, KVHOST_BLK_SET_LIMITS, limits, "limit the disk");
+}

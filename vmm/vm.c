@@ -289,6 +289,34 @@ void vm_status(struct vm *vm, FILE *out)
 }
 
 /**
+ * vm_command() - have a device do what `kvhost ctl` asks for
+ * @vm:     the VM
+ * @verb:   what
+ * @device: name of the device, as status shows it
+ * @arg:    the rest of the line, "" if there is none; may be cut up
+ * @out:    answer
+ *
+ * Return: 0; or -errno, the last line of the answer being "error: ..."
+ */
+int vm_command(struct vm *vm, const char *verb, const char *device, char *arg, FILE *out)
+{
+	struct vm_hook *h;
+	int err;
+
+	for (h = vm->hooks; h; h = h->next) {
+		if (!h->command || strcmp(h->name, device))
+			continue;
+		vm_lock(vm);
+		err = h->command(h->opaque, verb, arg, out);
+		vm_unlock(vm);
+		return err;
+	}
+	fprintf(out, "error: there is no device '%s'; `kvhost ctl SOCKET status` shows them\n",
+		device);
+	return -ENODEV;
+}
+
+/**
  * vm_power_button() - press the power button
  * @vm: the VM
  *

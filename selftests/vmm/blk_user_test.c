@@ -13,6 +13,7 @@
 #include <linux/virtio_config.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "blk_backend.h"
@@ -542,6 +543,53 @@ TEST_F(user, file_shrinks)
 	ASSERT_EQ(0, ftruncate(self->file, DISK_BYTES / 2));
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR, DO(VIRTIO_BLK_T_IN, SECTORS - 8, 4096));
 	EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_IN, 0, 4096));
+}
+
+/* Requests per second of @n requests, one at a time, queues in turn; 0: one failed. */
+static double rate_of(struct _test_data_user *self, unsigned int n)
+{
+	struct timespec a, b;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (unsigned int i = 0; i < n; i++)
+		if (blk_do(&self->req, &self->q[i % QUEUES], VIRTIO_BLK_T_IN, 0, 4096) !=
+		    VIRTIO_BLK_S_OK)
+			return 0;
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return n / (b.tv_sec - a.tv_sec + (b.tv_nsec - a.tv_nsec) / 1e9);
+}
+
+/* All queues share them, once the burst is used up; and they can be changed. */
+TEST_F(user, limits)
+{
+	struct disk_limits iops = { .iops = 200 }, bps = { .bps = 200 * 4096 };
+	struct disk_limits slow = { .iops = 1, .iops_burst = 1 }, none = { };
+	double got;
+
+	if (!variant->event_idx || variant->readonly)
+		return;
+	EXPECT_EQ(0, OPS(self)->set_limits(self->backend, &iops));
+	rate_of(self, 40);
+	got = rate_of(self, 300);
+	TH_LOG("%.1f requests per second of 200", got);
+	EXPECT_TRUE(got > 190 && got < 210);
+	EXPECT_EQ(0, OPS(self)->set_limits(self->backend, &bps));
+	rate_of(self, 40);
+	got = rate_of(self, 300) * 4096;
+	TH_LOG("%.0f bytes per second of %d", got, 200 * 4096);
+	EXPECT_TRUE(got > 0.95 * 200 * 4096 && got < 1.05 * 200 * 4096);
+	/* requests that wait for the old limits are not bound to them */
+	EXPECT_EQ(0, OPS(self)->set_limits(self->backend, &slow));
+	rate_of(self, 1);
+	blkreq_set(&self->req, VIRTIO_BLK_T_IN, 0, 4096);
+	ASSERT_LE(0, blkreq_submit(&self->req, &self->q[0], NULL));
+	EXPECT_EQ(0, OPS(self)->set_limits(self->backend, &none));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_wait(&self->req, &self->q[0]));
+	EXPECT_LT(200, rate_of(self, 500));
+	/* a queue that waits stops at once */
+	EXPECT_EQ(0, OPS(self)->set_limits(self->backend, &(struct disk_limits) { .bps = 1 }));
+	rate_of(self, 1);
+	ASSERT_LE(0, blkreq_submit(&self->req, &self->q[0], NULL));
 }
 
 TEST_HARNESS_MAIN
