@@ -151,6 +151,20 @@ static const struct blk_backend_ops ops = {
 	.destroy = destroy,
 };
 
+/* Queue i goes to worker i modulo their number. Without the option: one each. */
+static int share_workers(struct blk_kernel *k)
+{
+	unsigned int n = k->setup->opt->workers, ids[KVHOST_BLK_QUEUES_MAX];
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < n; i++)
+		ret = vhost_new_worker(&k->vh, &ids[i]);
+	for (i = 0; !ret && n && i < k->setup->queues; i++)
+		ret = vhost_attach_vring_worker(&k->vh, i, ids[i % n]);
+	return ret;
+}
+
 static int set_up(struct blk_kernel *k)
 {
 	struct blk_backend *base = &k->base;
@@ -160,6 +174,8 @@ static int set_up(struct blk_kernel *k)
 	ret = vhost_set_owner(&k->vh);
 	if (!ret)
 		ret = vhost_get_features(&k->vh, &base->features);
+	if (!ret)
+		ret = share_workers(k);
 	if (!ret)
 		ret = vhost_set_memory(&k->vh, k->setup->mem);
 	if (!ret)
@@ -180,8 +196,8 @@ static int set_up(struct blk_kernel *k)
  * @backend: filled in
  * @setup:   what disk, and whose memory
  *
- * Return: 0, -EINVAL for more queues than the module has, -ENOMEM, or -errno
- * of the module.
+ * Return: 0, -EINVAL for more queues than the module has or more workers than
+ * queues, -ENOMEM, or -errno of the module.
  */
 int blk_kernel_create(struct blk_backend **backend,
 		      const struct blk_setup *setup)
@@ -192,6 +208,11 @@ int blk_kernel_create(struct blk_backend **backend,
 	if (setup->queues > KVHOST_BLK_QUEUES_MAX) {
 		log_error("%s: %u queues are more than the %u of backend=kernel",
 			  setup->name, setup->queues, KVHOST_BLK_QUEUES_MAX);
+		return -EINVAL;
+	}
+	if (setup->opt->workers > setup->queues) {
+		log_error("%s: workers=%u exceeds queues=%u; lower the first or raise the second",
+			  setup->name, setup->opt->workers, setup->queues);
 		return -EINVAL;
 	}
 	k = calloc(1, sizeof(*k));

@@ -60,6 +60,7 @@ struct disk_limits {
  * @event_idx:  offer EVENT_IDX
  * @poll:       longest spin of the kernel backend for new work, microseconds
  * @limits:     how fast it may be used at first
+ * @workers:    threads of the kernel backend that the queues share; 0: one each
  * @node:       device node of the kernel backend; never NULL
  */
 struct disk_options {
@@ -79,6 +80,7 @@ struct disk_options {
 	bool event_idx;
 	unsigned int poll;
 	struct disk_limits limits;
+	unsigned int workers;
 	const char *node;
 };
 

@@ -324,6 +324,39 @@ int vhost_set_vring_busyloop(struct vhost *vh, const struct virtio_queue *vq,
 }
 
 /**
+ * vhost_new_worker() - make a thread that queues can share
+ * @vh: from vhost_open()
+ * @id: filled in: its number
+ *
+ * Return: 0 or -errno of the kernel.
+ */
+int vhost_new_worker(struct vhost *vh, unsigned int *id)
+{
+	struct vhost_worker_state s = { 0 };
+	int ret = step(vh, VHOST_NEW_WORKER, &s, "make a shared worker");
+
+	*id = s.worker_id;
+	return ret;
+}
+
+/**
+ * vhost_attach_vring_worker() - choose who serves a queue
+ * @vh:    from vhost_open()
+ * @index: the queue
+ * @id:    from vhost_new_worker()
+ *
+ * Return: 0 or -errno of the kernel.
+ */
+int vhost_attach_vring_worker(struct vhost *vh, unsigned int index,
+			      unsigned int id)
+{
+	struct vhost_vring_worker w = { .index = index, .worker_id = id };
+
+	return vring_step(vh, VHOST_ATTACH_VRING_WORKER, &w,
+			  "choose the worker of", index);
+}
+
+/**
  * vhost_enable_vring() - start or stop a queue
  * @vh:     from vhost_open()
  * @vq:     the queue

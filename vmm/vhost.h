@@ -45,6 +45,9 @@ int vhost_get_vring_base(struct vhost *vh, const struct virtio_queue *vq,
 			 uint32_t *base);
 int vhost_set_vring_busyloop(struct vhost *vh, const struct virtio_queue *vq,
 			     unsigned int us);
+int vhost_new_worker(struct vhost *vh, unsigned int *id);
+int vhost_attach_vring_worker(struct vhost *vh, unsigned int index,
+			      unsigned int id);
 int vhost_enable_vring(struct vhost *vh, const struct virtio_queue *vq,
 		       int enable);
 int vhost_get_vring_stats(struct vhost *vh, unsigned int index,

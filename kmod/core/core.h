@@ -20,6 +20,7 @@
 #include <linux/poll.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include <uapi/kvhost.h>
 #include <kvhost.h>
 
@@ -101,16 +102,18 @@ struct kvh_work {
 
 /**
  * struct kvh_worker - a kernel thread in the owner's cgroups and memory
- * @task:  the thread
- * @mm:    the owner's address space, borrowed for the thread's life
- * @owner: task whose cgroups it joins; valid during kvh_worker_create() only
- * @list:  work not begun yet
+ * @task:     the thread
+ * @mm:       the owner's address space, borrowed for the thread's life
+ * @list:     work not begun yet
+ * @id:       its number in kvh_dev.workers; constant
+ * @attached: queues it serves; under kvh_dev.lock
  */
 struct kvh_worker {
 	struct task_struct *task;
 	struct mm_struct *mm;
-	struct task_struct *owner;
 	struct llist_head list;
+	u32 id;
+	unsigned int attached;
 };
 
 /**
@@ -231,7 +234,8 @@ struct kvh_miss {
  * @err:       error eventfd, may be NULL
  * @log_base:  user address of the dirty bitmap, 0 if none
  * @log_ctx:   signalled when the log changed, may be NULL
- * @worker:    thread that serves the queue; constant from owner to reset
+ * @worker:    thread that serves the queue, NULL until it needs one; changed
+ *             under kvh_dev.lock and @lock
  * @work:      "look at the queue", queued from any context
  * @idle:      woken when the last request in flight was completed
  * @in_flight: chains taken and not completed; READ_ONCE without @lock
@@ -278,7 +282,7 @@ struct kvh_vq {
 	u64 log_base;
 	struct eventfd_ctx *log_ctx;
 
-	struct kvh_worker *worker;
+	struct kvh_worker __rcu *worker;
 	struct kvh_work work;
 	wait_queue_head_t idle;
 	unsigned int in_flight;
@@ -304,6 +308,8 @@ struct kvh_vq {
  * @miss_wait: readers of misses
  * @log_base: VHOST_SET_LOG_BASE
  * @log_ctx:  VHOST_SET_LOG_FD
+ * @workers:  all workers by id
+ * @nr_workers: how many
  * @pid:      of the owner, for names
  * @debugfs:  its statistics file
  * @ref:      the work that ends the device, and the close that waits for it
@@ -325,6 +331,8 @@ struct kvh_dev {
 	wait_queue_head_t miss_wait;
 	u64 log_base;
 	struct eventfd_ctx *log_ctx;
+	struct xarray workers;
+	unsigned int nr_workers;
 	pid_t pid;
 	struct dentry *debugfs;
 	struct kref ref;
@@ -342,7 +350,6 @@ struct kvh_node *kvh_node_of(struct file *file);
 extern const struct file_operations kvh_dev_fops;
 int kvh_dev_check_owner(const struct kvh_dev *dev);
 int kvh_dev_set_owner(struct kvh_dev *dev);
-int kvh_dev_need_worker(struct kvh_dev *dev, unsigned int index);
 int kvh_dev_reset(struct kvh_dev *dev);
 int kvh_dev_init(void);
 void kvh_dev_exit(void);
@@ -413,7 +420,17 @@ void kvh_vq_signal(struct kvh_vq *vq);
 struct kvh_worker *kvh_worker_create(struct mm_struct *mm, const char *name);
 void kvh_worker_destroy(struct kvh_worker *worker);
 void kvh_worker_queue(struct kvh_worker *worker, struct kvh_work *work);
-void kvh_worker_flush(struct kvh_worker *worker);
+int kvh_worker_flush(struct kvh_worker *worker);
+bool kvh_worker_has_work(const struct kvh_worker *worker);
+
+/* pool.c */
+void kvh_pool_init(struct kvh_dev *dev);
+void kvh_pool_clear(struct kvh_dev *dev);
+int kvh_pool_need(struct kvh_vq *vq);
+int kvh_pool_new(struct kvh_dev *dev, u32 *id);
+int kvh_pool_free(struct kvh_dev *dev, u32 id);
+int kvh_pool_attach(struct kvh_vq *vq, u32 id);
+struct kvh_worker *kvh_pool_of(const struct kvh_vq *vq);
 
 /* dirty.c */
 void kvh_dirty_mark(struct kvh_vq *vq, u64 gpa, u64 len);

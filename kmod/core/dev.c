@@ -8,7 +8,6 @@
  */
 #include <linux/fs.h>
 #include <linux/module.h>
-#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
@@ -27,49 +26,6 @@ int kvh_dev_check_owner(const struct kvh_dev *dev)
 {
 	lockdep_assert_held(&dev->lock);
 	return dev->mm == current->mm ? 0 : -EPERM;
-}
-
-static void dev_destroy_workers(struct kvh_dev *dev)
-{
-	struct kvh_worker *worker;
-	unsigned int i;
-
-	for (i = 0; i < dev->nvqs; i++) {
-		worker = dev->vqs[i].worker;
-		WRITE_ONCE(dev->vqs[i].worker, NULL);
-		if (worker)
-			kvh_worker_destroy(worker);
-	}
-}
-
-/* A queue gets its thread when it first needs one: when it gets a doorbell or starts. */
-static int vq_need_worker(struct kvh_vq *vq)
-{
-	struct kvh_worker *worker;
-	char name[TASK_COMM_LEN];
-
-	lockdep_assert_held(&vq->dev->lock);
-	if (vq->worker)
-		return 0;
-	snprintf(name, sizeof(name), "kvhost-%d.%u", vq->dev->pid, vq->index);
-	worker = kvh_worker_create(vq->dev->mm, name);
-	if (IS_ERR(worker))
-		return PTR_ERR(worker);
-	WRITE_ONCE(vq->worker, worker);
-	return 0;
-}
-
-/**
- * kvh_dev_need_worker() - see to it that a queue has a worker
- * @dev:   device with an owner
- * @index: queue
- *
- * Context: Process context of the owner, device lock held.
- * Return: 0, or as kvh_worker_create()
- */
-int kvh_dev_need_worker(struct kvh_dev *dev, unsigned int index)
-{
-	return vq_need_worker(&dev->vqs[index]);
 }
 
 /**
@@ -167,12 +123,11 @@ int kvh_dev_reset(struct kvh_dev *dev)
 		return ret;
 	dev->backend->detach(dev);
 	kvh_stats_dev_remove(dev);
-	/* Who has just finished the last request may still be waking its queue. */
-	synchronize_rcu();
 	/* Doorbells go first, so that nothing is queued to a worker that ends. */
 	for (i = 0; i < dev->nvqs; i++)
 		kvh_vq_reset(&dev->vqs[i]);
-	dev_destroy_workers(dev);
+	/* Also waits for who has just finished the last request and wakes its queue. */
+	kvh_pool_clear(dev);
 	kvh_eventfd_swap(&dev->log_ctx, VHOST_FILE_UNBIND);
 	kvfree(dev->map);
 	dev->map = NULL;
@@ -386,6 +341,7 @@ static int dev_open(struct inode *inode, struct file *file)
 	if (!dev->vqs)
 		goto err_free;
 	mutex_init(&dev->lock);
+	kvh_pool_init(dev);
 	spin_lock_init(&dev->miss_lock);
 	init_waitqueue_head(&dev->miss_wait);
 	kref_init(&dev->ref);

@@ -122,7 +122,7 @@ static long dev_set_vring_enable(struct kvh_dev *dev, void __user *argp)
 		return kvh_vq_stop(vq);
 	ret = dev->backend->ready(dev);
 	if (!ret)
-		ret = kvh_dev_need_worker(dev, vq->index);
+		ret = kvh_pool_need(vq);
 	return ret ? ret : kvh_vq_start(vq);
 }
 
@@ -226,6 +226,78 @@ static long vq_get_busyloop(struct kvh_vq *vq, void __user *argp)
 	return vq_put_state(vq, argp, vq->busyloop);
 }
 
+/* As vhost has it for the commands about workers. */
+static int worker_check_owner(const struct kvh_dev *dev)
+{
+	return dev->mm ? kvh_dev_check_owner(dev) : -EINVAL;
+}
+
+static long dev_new_worker(struct kvh_dev *dev, void __user *argp)
+{
+	struct vhost_worker_state s;
+	int ret = worker_check_owner(dev);
+
+	if (!ret)
+		ret = kvh_pool_new(dev, &s.worker_id);
+	if (ret)
+		return ret;
+	if (!copy_to_user(argp, &s, sizeof(s)))
+		return 0;
+	/* Nobody knows of it. */
+	kvh_pool_free(dev, s.worker_id);
+	return -EFAULT;
+}
+
+static long dev_free_worker(struct kvh_dev *dev, void __user *argp)
+{
+	struct vhost_worker_state s;
+	int ret = worker_check_owner(dev);
+
+	if (ret)
+		return ret;
+	return copy_from_user(&s, argp, sizeof(s)) ? -EFAULT : kvh_pool_free(dev, s.worker_id);
+}
+
+/* Attaching waits for the queue's turn to end, so it takes the queue lock itself. */
+static long dev_attach_vring_worker(struct kvh_dev *dev, void __user *argp)
+{
+	struct vhost_vring_worker w;
+	int ret = worker_check_owner(dev);
+
+	if (ret)
+		return ret;
+	if (get_user(w.index, (u32 __user *)argp))
+		return -EFAULT;
+	if (w.index >= dev->nvqs)
+		return -ENOBUFS;
+	if (copy_from_user(&w, argp, sizeof(w)))
+		return -EFAULT;
+	/* Fetched anew, so checked anew. */
+	if (w.index >= dev->nvqs)
+		return -ENOBUFS;
+	return kvh_pool_attach(&dev->vqs[array_index_nospec(w.index, dev->nvqs)], w.worker_id);
+}
+
+static long dev_get_vring_worker(struct kvh_dev *dev, void __user *argp)
+{
+	struct vhost_vring_worker w;
+	struct kvh_vq *vq;
+	int ret = worker_check_owner(dev);
+
+	if (ret)
+		return ret;
+	if (get_user(w.index, (u32 __user *)argp))
+		return -EFAULT;
+	if (w.index >= dev->nvqs)
+		return -ENOBUFS;
+	vq = &dev->vqs[array_index_nospec(w.index, dev->nvqs)];
+	ret = kvh_pool_need(vq);
+	if (ret)
+		return ret;
+	w.worker_id = kvh_pool_of(vq)->id;
+	return copy_to_user(argp, &w, sizeof(w)) ? -EFAULT : 0;
+}
+
 static const struct dev_ioctl dev_ioctls[] = {
 	{ VHOST_GET_FEATURES, false, dev_get_features },
 	{ VHOST_SET_FEATURES, false, dev_set_features },
@@ -236,6 +308,10 @@ static const struct dev_ioctl dev_ioctls[] = {
 	{ VHOST_SET_MEM_TABLE, true, dev_set_mem_table },
 	{ VHOST_SET_LOG_BASE, true, dev_set_log_base },
 	{ VHOST_SET_LOG_FD, true, dev_set_log_fd },
+	{ VHOST_NEW_WORKER, false, dev_new_worker },
+	{ VHOST_FREE_WORKER, false, dev_free_worker },
+	{ VHOST_ATTACH_VRING_WORKER, false, dev_attach_vring_worker },
+	{ VHOST_GET_VRING_WORKER, false, dev_get_vring_worker },
 	{ KVHOST_SET_VRING_ENABLE, true, dev_set_vring_enable },
 };
 

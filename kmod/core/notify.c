@@ -8,6 +8,7 @@
  */
 #include <linux/file.h>
 #include <linux/poll.h>
+#include <linux/rcupdate.h>
 #include "core.h"
 
 static int kick_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
@@ -135,13 +136,17 @@ void kvh_vq_signal(struct kvh_vq *vq)
  * @vq: queue; without a worker there is nothing to do
  *
  * Context: Any, interrupts included. Whoever is neither the worker nor holds a
- * lock of the queue is within an RCU read-side section.
+ * lock of the queue is within an RCU read-side section, which keeps @vq.
  */
 void kvh_vq_wake(struct kvh_vq *vq)
 {
-	struct kvh_worker *worker = READ_ONCE(vq->worker);
+	struct kvh_worker *worker;
 
+	/* Keeps the worker: see kvh_pool_free(). */
+	rcu_read_lock();
+	worker = rcu_dereference(vq->worker);
 	if (likely(worker))
 		kvh_worker_queue(worker, &vq->work);
+	rcu_read_unlock();
 }
 EXPORT_SYMBOL_GPL(kvh_vq_wake);

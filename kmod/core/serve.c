@@ -84,12 +84,13 @@ static void vq_adapt_spin(struct kvh_vq *vq, u64 idle_ns)
 }
 
 /*
- * Spin for new work as long as it pays, the owner allows and nobody else needs
- * the CPU. Return: true if there is some.
+ * Spin for new work as long as it pays, the owner allows, and nobody else needs
+ * the CPU or another queue the worker. Return: true if there is some.
  */
 static bool vq_poll(struct kvh_vq *vq)
 {
 	u64 spin = min(vq->spin_ns, vq_spin_max(vq)), end;
+	const struct kvh_worker *worker = kvh_pool_of(vq);
 
 	if (!spin)
 		return false;
@@ -100,7 +101,8 @@ static bool vq_poll(struct kvh_vq *vq)
 			return true;
 		}
 		cpu_relax();
-	} while (!need_resched() && !READ_ONCE(vq->hold) && local_clock() < end);
+	} while (!need_resched() && !READ_ONCE(vq->hold) && !kvh_worker_has_work(worker) &&
+		 local_clock() < end);
 	return false;
 }
 
@@ -167,9 +169,26 @@ static bool vq_turn(struct kvh_vq *vq)
 	return false;
 }
 
+/* False in a worker the queue has been taken from: its new one shall look. */
+static bool vq_is_mine(const struct kvh_vq *vq)
+{
+	const struct kvh_worker *worker;
+	bool mine;
+
+	rcu_read_lock();
+	worker = rcu_dereference(vq->worker);
+	mine = worker && worker->task == current;
+	rcu_read_unlock();
+	return mine;
+}
+
 /**
  * kvh_vq_work() - the worker's entry: give a queue its turn
  * @work: kvh_vq.work
+ *
+ * A queue that was attached to another worker while its work was queued here
+ * is passed on. kvh_vq.worker changes under kvh_vq.lock, so no two workers
+ * ever serve a queue at once, and the turn stays with its worker to the end.
  *
  * Context: Worker.
  */
@@ -178,8 +197,15 @@ void kvh_vq_work(struct kvh_work *work)
 	struct kvh_vq *vq = container_of(work, struct kvh_vq, work);
 	bool again = false;
 
+	/* Do not wait for a lock that another worker may hold for long. */
+	if (!vq_is_mine(vq)) {
+		kvh_vq_wake(vq);
+		return;
+	}
 	mutex_lock(&vq->lock);
-	if (vq->state != KVH_VQ_STOPPED)
+	if (!vq_is_mine(vq))
+		again = true;
+	else if (vq->state != KVH_VQ_STOPPED)
 		again = vq_turn(vq);
 	mutex_unlock(&vq->lock);
 	if (!READ_ONCE(vq->in_flight))

@@ -9,6 +9,7 @@
  */
 #include <linux/cgroup.h>
 #include <linux/completion.h>
+#include <linux/kref.h>
 #include <linux/kthread.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
@@ -72,30 +73,55 @@ void kvh_worker_queue(struct kvh_worker *w, struct kvh_work *work)
 	wake_up_process(w->task);
 }
 
+/**
+ * kvh_worker_has_work() - is anything waiting for the worker?
+ * @w: worker
+ *
+ * Context: Any, lockless: true may be old, false may be too.
+ * Return: true if there is
+ */
+bool kvh_worker_has_work(const struct kvh_worker *w)
+{
+	return !llist_empty(&w->list);
+}
+
+/* Outlives whoever waits for it: a waiter that is killed leaves it to the worker. */
 struct worker_sync {
 	struct kvh_work work;
-	struct kvh_worker *w;
+	struct kref ref;
 	struct completion done;
+	struct task_struct *join;
 	int ret;
 };
+
+static void sync_free(struct kref *ref)
+{
+	kfree(container_of(ref, struct worker_sync, ref));
+}
 
 static void sync_fn(struct kvh_work *work)
 {
 	struct worker_sync *s = container_of(work, struct worker_sync, work);
 
-	if (s->w->owner)
-		s->ret = cgroup_attach_task_all(s->w->owner, current);
+	if (s->join)
+		s->ret = cgroup_attach_task_all(s->join, current);
 	complete(&s->done);
+	kref_put(&s->ref, sync_free);
 }
 
-static int worker_sync(struct kvh_worker *w)
+static struct worker_sync *sync_queue(struct kvh_worker *w, struct task_struct *join)
 {
-	struct worker_sync s = { .work.fn = sync_fn, .w = w };
+	struct worker_sync *s = kzalloc(sizeof(*s), GFP_KERNEL);
 
-	init_completion(&s.done);
-	kvh_worker_queue(w, &s.work);
-	wait_for_completion(&s.done);
-	return s.ret;
+	if (!s)
+		return NULL;
+	s->work.fn = sync_fn;
+	s->join = join;
+	kref_init(&s->ref);
+	kref_get(&s->ref);
+	init_completion(&s->done);
+	kvh_worker_queue(w, &s->work);
+	return s;
 }
 
 /**
@@ -103,10 +129,32 @@ static int worker_sync(struct kvh_worker *w)
  * @w: worker
  *
  * Context: Process context, no queue lock held.
+ * Return: 0, -ENOMEM, or -EINTR if the caller is being killed
  */
-void kvh_worker_flush(struct kvh_worker *w)
+int kvh_worker_flush(struct kvh_worker *w)
 {
-	worker_sync(w);
+	struct worker_sync *s = sync_queue(w, NULL);
+	int ret;
+
+	if (!s)
+		return -ENOMEM;
+	ret = wait_for_completion_killable(&s->done);
+	kref_put(&s->ref, sync_free);
+	return ret ? -EINTR : 0;
+}
+
+/* A worker that is new has nothing else to do, so this does not take long. */
+static int worker_join_cgroups(struct kvh_worker *w, struct task_struct *task)
+{
+	struct worker_sync *s = sync_queue(w, task);
+	int ret;
+
+	if (!s)
+		return -ENOMEM;
+	wait_for_completion(&s->done);
+	ret = s->ret;
+	kref_put(&s->ref, sync_free);
+	return ret;
 }
 
 /**
@@ -135,9 +183,7 @@ struct kvh_worker *kvh_worker_create(struct mm_struct *mm, const char *name)
 	}
 	wake_up_process(w->task);
 
-	w->owner = current;
-	ret = worker_sync(w);
-	w->owner = NULL;
+	ret = worker_join_cgroups(w, current);
 	if (ret) {
 		kvh_worker_destroy(w);
 		return ERR_PTR(ret);

@@ -16,11 +16,19 @@
 #define DEPTH	16u
 #define LEN	16384u
 
+/* Have another worker serve a busy queue. */
+static void move(struct kvhost *k, unsigned int i, u32 id)
+{
+	struct vhost_vring_worker w = { .index = i, .worker_id = id };
+
+	KVHOST_IOCTL(k, VHOST_ATTACH_VRING_WORKER, &w);
+}
+
 /* Keep all queues busy for ever; report the first completion on @ready. */
-static _Noreturn void victim(int fd, int ready)
+static _Noreturn void victim(int fd, int ready, unsigned int workers)
 {
 	static struct blkreq r[QUEUES][DEPTH];
-	struct kvhost_opts o = { .fd = fd, .queues = QUEUES, .size = 64 };
+	struct kvhost_opts o = { .fd = fd, .queues = QUEUES, .size = 64, .workers = workers };
 	struct kvhost k;
 	unsigned int i, j, n = 0;
 	struct vq_used u;
@@ -43,12 +51,14 @@ static _Noreturn void victim(int fd, int ready)
 				must(write(ready, "", 1) == 1, "pipe: %m");
 			blkreq_set(q, random() & 1, random() % 4096, LEN);
 			must(blkreq_submit(q, &k.q[i], NULL) >= 0, "ring full");
+			if (workers)
+				move(&k, i, n % workers);
 		}
 	}
 }
 
 /* Start a victim and kill it once it is at work. Return: whether it ever was. */
-static bool kill_one(int fd)
+static bool kill_one(int fd, unsigned int workers)
 {
 	struct timespec delay = { .tv_nsec = random() % 60000000 };
 	int p[2], st;
@@ -60,7 +70,7 @@ static bool kill_one(int fd)
 	pid = fork();
 	must(pid >= 0, "fork: %m");
 	if (!pid)
-		victim(fd, p[1]);
+		victim(fd, p[1], workers);
 	close(p[1]);
 	ok = read(p[0], &c, 1) == 1;
 	if (ok)
@@ -79,6 +89,7 @@ FIXTURE_VARIANT(kill_owner) {
 	enum disk disk;
 	int flags;
 	unsigned int times;
+	unsigned int workers;
 };
 
 FIXTURE_VARIANT_ADD(kill_owner, slow_null_blk) {
@@ -87,6 +98,10 @@ FIXTURE_VARIANT_ADD(kill_owner, slow_null_blk) {
 
 FIXTURE_VARIANT_ADD(kill_owner, null_blk) {
 	.disk = DISK_NULLB, .flags = O_RDWR, .times = 10
+};
+
+FIXTURE_VARIANT_ADD(kill_owner, moving_between_two_workers) {
+	.disk = DISK_SLOW, .flags = O_RDWR, .times = 10, .workers = 2
 };
 
 FIXTURE_VARIANT_ADD(kill_owner, tmpfs) {
@@ -118,7 +133,7 @@ TEST_F_TIMEOUT(kill_owner, leaves_no_thread_page_or_file, 180)
 	srandom(time(NULL));
 	leak_snapshot(&before);
 	for (i = 0; i < variant->times; i++) {
-		ASSERT_TRUE(kill_one(self->fd));
+		ASSERT_TRUE(kill_one(self->fd, variant->workers));
 		ASSERT_TRUE(leak_wait_clean(&before, &after)) {
 			TH_LOG("after kill %u", i + 1);
 		}

@@ -185,6 +185,21 @@ void kvhost_enable(struct kvhost *k, unsigned int i, unsigned int on)
 	must(!r, "KVHOST_SET_VRING_ENABLE queue %u to %u: %s", i, on, strerror(-r));
 }
 
+/* Make @n workers and deal the queues out to them. */
+static void share_workers(struct kvhost *k, unsigned int n)
+{
+	struct vhost_worker_state s[KVHOST_BLK_QUEUES_MAX];
+	struct vhost_vring_worker w;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		KVHOST_IOCTL(k, VHOST_NEW_WORKER, &s[i]);
+	for (i = 0; n && i < k->queues; i++) {
+		w = (struct vhost_vring_worker) { i, s[i % n].worker_id };
+		KVHOST_IOCTL(k, VHOST_ATTACH_VRING_WORKER, &w);
+	}
+}
+
 /* What the library is to know of the features. */
 static unsigned int vq_features(u64 features)
 {
@@ -216,6 +231,7 @@ void kvhost_prepare(struct kvhost *k, const struct kvhost_opts *o)
 	KVHOST_IOCTL(k, VHOST_SET_FEATURES, &k->features);
 	kvhost_set_mem(k);
 	k->queues = o->queues ? o->queues : 1;
+	share_workers(k, o->workers);
 	for (i = 0; i < k->queues; i++) {
 		vq_init(&k->q[i], &k->mem, o->size ? o->size : 64,
 			vq_features(k->features));

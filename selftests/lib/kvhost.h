@@ -47,6 +47,7 @@ enum {
  * @no_indirect: without VIRTIO_F_INDIRECT_DESC
  * @packed:    with VIRTIO_F_RING_PACKED
  * @in_order:  with VIRTIO_F_IN_ORDER
+ * @workers:   threads that share the queues; default one per queue
  * @base:      position the queues begin at, as for vq_reset(); 0: fresh ones
  */
 struct kvhost_opts {
@@ -61,6 +62,7 @@ struct kvhost_opts {
 	bool no_indirect;
 	bool packed;
 	bool in_order;
+	unsigned int workers;
 	u32 base;
 };
 

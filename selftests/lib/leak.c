@@ -42,7 +42,7 @@ static long count_threads(void)
 		    !strncmp(comm, "kvhost-", 7)) {
 			int ppid = -1;
 
-			if (fscanf(f, ") %*c %d", &ppid) == 1 && ppid == 2)
+			if (fscanf(f, " %*c %d", &ppid) == 1 && ppid == 2)
 				n++;
 		}
 		fclose(f);

@@ -43,7 +43,7 @@ refused()
 
 run=(run --kernel "$KERNEL" --serial none)
 
-plan 30
+plan 31
 expect 'no command is wrong use' refused 2 help
 expect 'an unknown command is named' refused 2 "'start'" start
 expect 'no kernel is wrong use' refused 2 '--kernel' run
@@ -76,6 +76,8 @@ expect 'an offset beyond the disk is refused' \
 	refused 3 'image' "${run[@]}" --disk "path=$image,offset=8M"
 expect 'a node that is none is refused' \
 	refused 3 '/dev/null' "${run[@]}" --disk "path=$image,node=/dev/null"
+expect 'more shared workers than queues are refused' \
+	refused 3 'workers=3' "${run[@]}" --disk "path=$image,queues=2,workers=3"
 
 unchanged()
 {

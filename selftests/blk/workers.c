@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Queues that share workers, and queues that move from worker to worker while
+ * requests are in flight: every byte right, no doorbell lost, none starved.
+ *
+ *	queue 0 .. 63 --- attached to ---> worker 0 .. 3 ---> null_blk
+ */
+#include <dirent.h>
+#include <pthread.h>
+#include "disk.h"
+
+#define QUEUES	KVHOST_BLK_QUEUES_MAX
+#define DEPTH	8u
+#define LEN	4096u
+
+/* Rounds a queue that moves has to survive. */
+#define ROUNDS	600u
+
+/* Chains one turn may take: KVH_TURN_CHAINS of the core. */
+#define TURN	256u
+
+FIXTURE(workers) {
+	struct kvhost k;
+	struct blkreq r[QUEUES][DEPTH];
+	struct leak before;
+	int fd;
+};
+
+FIXTURE_VARIANT(workers) {
+	struct kvhost_opts ring;
+};
+
+FIXTURE_VARIANT_ADD(workers, split_one) { .ring = { .queues = 64, .workers = 1 } };
+FIXTURE_VARIANT_ADD(workers, packed_four) {
+	.ring = { .queues = 64, .workers = 4, .packed = true }
+};
+
+FIXTURE_SETUP(workers)
+{
+	struct kvhost_opts o = variant->ring;
+	unsigned int i, j;
+
+	leak_snapshot(&self->before);
+	self->fd = backing_open(disk_paths[DISK_NULLB], O_RDWR);
+	o.fd = self->fd;
+	kvhost_start(&self->k, &o);
+	for (i = 0; i < o.queues; i++)
+		for (j = 0; j < DEPTH; j++)
+			blkreq_init(&self->r[i][j], &self->k.mem, i % GMEM_REGIONS, LEN);
+}
+
+FIXTURE_TEARDOWN(workers)
+{
+	struct leak after;
+
+	kvhost_close(&self->k);
+	close(self->fd);
+	EXPECT_TRUE(leak_wait_clean(&self->before, &after));
+}
+
+static u64 place(unsigned int i, unsigned int j)
+{
+	return (i * DEPTH + j) * (u64)LEN;
+}
+
+static void submit(struct _test_data_workers *self, unsigned int i, unsigned int n, u32 type,
+		   u32 seed)
+{
+	unsigned int j;
+
+	for (j = 0; j < n; j++) {
+		struct blkreq *r = &self->r[i][j];
+
+		blkreq_set(r, type, place(i, j) / 512, LEN);
+		if (type == VIRTIO_BLK_T_OUT)
+			blk_pattern(gmem_va(r->mem, r->data), LEN, place(i, j), seed);
+		must(blkreq_submit(r, &self->k.q[i], NULL) >= 0, "ring full");
+	}
+}
+
+/* Take back @n of queue @i. Return: whether all came back OK and, read, right. */
+static bool collect(struct _test_data_workers *self, unsigned int i, unsigned int n, u32 seed)
+{
+	struct vq_used u[DEPTH];
+	unsigned int j;
+
+	if (vq_wait_used(&self->k.q[i], u, n) != n)
+		return false;
+	for (j = 0; j < n; j++) {
+		struct blkreq *r = u[j].cookie;
+
+		if (blkreq_status(r) != VIRTIO_BLK_S_OK)
+			return false;
+		if (!r->out && !blk_is_pattern(gmem_va(r->mem, r->data), LEN,
+					       r->sector * 512, seed))
+			return false;
+	}
+	return true;
+}
+
+static u32 worker_of(struct kvhost *k, unsigned int i)
+{
+	struct vhost_vring_worker w = { .index = i };
+
+	KVHOST_IOCTL(k, VHOST_GET_VRING_WORKER, &w);
+	return w.worker_id;
+}
+
+static void attach(struct kvhost *k, unsigned int i, u32 id)
+{
+	struct vhost_vring_worker w = { .index = i, .worker_id = id };
+
+	KVHOST_IOCTL(k, VHOST_ATTACH_VRING_WORKER, &w);
+}
+
+static u32 new_worker(struct kvhost *k)
+{
+	struct vhost_worker_state n;
+
+	KVHOST_IOCTL(k, VHOST_NEW_WORKER, &n);
+	return n.worker_id;
+}
+
+static void free_worker(struct kvhost *k, u32 id)
+{
+	struct vhost_worker_state n = { .worker_id = id };
+
+	KVHOST_IOCTL(k, VHOST_FREE_WORKER, &n);
+}
+
+TEST_F(workers, sixty_four_queues_share_them)
+{
+	unsigned int i, round, seen = 0;
+	struct leak now;
+
+	leak_snapshot(&now);
+	EXPECT_EQ(variant->ring.workers, now.threads - self->before.threads);
+	for (i = 0; i < QUEUES; i++)
+		seen |= 1u << worker_of(&self->k, i);
+	EXPECT_EQ((1u << variant->ring.workers) - 1, seen);
+	for (round = 0; round < 3; round++) {
+		u32 type = round == 1 ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT;
+
+		for (i = 0; i < QUEUES; i++)
+			submit(self, i, DEPTH, type, round / 2);
+		for (i = 0; i < QUEUES; i++)
+			ASSERT_TRUE(collect(self, i, DEPTH, round / 2)) {
+				TH_LOG("queue %u, round %u", i, round);
+			}
+	}
+}
+
+/*
+ * Moves queue 0 on and on, but only once for each request that completes: the
+ * next move would otherwise wake a queue whose doorbell the last one lost.
+ */
+struct mover {
+	struct kvhost *k;
+	bool renew;
+	bool stop;
+	unsigned int done;
+	unsigned int moves;
+};
+
+static bool wait_done(struct mover *m, unsigned int more_than)
+{
+	while (__atomic_load_n(&m->done, __ATOMIC_RELAXED) == more_than)
+		if (__atomic_load_n(&m->stop, __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+
+static void *move(void *arg)
+{
+	struct mover *m = arg;
+	u32 ids[3], at;
+	unsigned int i, done;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++)
+		ids[i] = new_worker(m->k);
+	for (done = 0; wait_done(m, done);) {
+		done = __atomic_load_n(&m->done, __ATOMIC_RELAXED);
+		at = m->moves % ARRAY_SIZE(ids);
+		attach(m->k, 0, ids[at]);
+		if (m->renew) {
+			at = (at + 1) % ARRAY_SIZE(ids);
+			free_worker(m->k, ids[at]);
+			ids[at] = new_worker(m->k);
+		}
+		m->moves++;
+	}
+	return NULL;
+}
+
+static void move_under_load(struct __test_metadata *_metadata,
+			    struct _test_data_workers *self, bool renew)
+{
+	struct mover m = { .k = &self->k, .renew = renew };
+	unsigned int round, n;
+	pthread_t t;
+
+	ASSERT_EQ(0, pthread_create(&t, NULL, move, &m));
+	/* One request at a time is what a lost doorbell would stop for good. */
+	for (round = 0; round < ROUNDS; round++) {
+		n = round % 3 ? 1 : DEPTH;
+		submit(self, 0, n, VIRTIO_BLK_T_OUT, round);
+		if (!collect(self, 0, n, round))
+			break;
+		__atomic_add_fetch(&m.done, 1, __ATOMIC_RELAXED);
+		submit(self, 0, n, VIRTIO_BLK_T_IN, round);
+		if (!collect(self, 0, n, round))
+			break;
+		__atomic_add_fetch(&m.done, 1, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&m.stop, true, __ATOMIC_RELAXED);
+	pthread_join(t, NULL);
+	EXPECT_EQ(ROUNDS, round);
+	TH_LOG("%u moves", m.moves);
+	EXPECT_LT(renew ? 3 : 10, m.moves);
+}
+
+TEST_F(workers, a_queue_moves_under_load)
+{
+	move_under_load(_metadata, self, false);
+}
+
+TEST_F(workers, a_queue_moves_under_load_and_what_it_left_is_freed)
+{
+	move_under_load(_metadata, self, true);
+}
+
+/* Times the thread named @comm was given a processor; -1: no such thread. */
+static long runs_of(const char *comm)
+{
+	char path[300], name[64];
+	struct dirent *e;
+	long runs = -1;
+	DIR *d;
+	FILE *f;
+
+	d = opendir("/proc");
+	must(d, "/proc: %m");
+	while (runs < 0 && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fscanf(f, "%63s", name) != 1)
+			name[0] = 0;
+		fclose(f);
+		if (strcmp(name, comm))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/schedstat", e->d_name);
+		f = fopen(path, "re");
+		must(f && fscanf(f, "%*d %*d %ld", &runs) == 1, "%s: %m", path);
+		fclose(f);
+	}
+	closedir(d);
+	return runs;
+}
+
+TEST_F(workers, a_moved_queue_is_its_new_worker_s_alone)
+{
+	u32 old = new_worker(&self->k), now = new_worker(&self->k);
+	char old_name[16], now_name[16];
+	long before_old, before_now;
+
+	snprintf(old_name, sizeof(old_name), "kvhost-%d.w%u", getpid(), old);
+	snprintf(now_name, sizeof(now_name), "kvhost-%d.w%u", getpid(), now);
+	attach(&self->k, 5, old);
+	submit(self, 5, DEPTH, VIRTIO_BLK_T_OUT, 1);
+	ASSERT_TRUE(collect(self, 5, DEPTH, 1));
+	ASSERT_TRUE(kvhost_wait_idle(&self->k, 5));
+	attach(&self->k, 5, now);
+	before_old = runs_of(old_name);
+	before_now = runs_of(now_name);
+	ASSERT_LT(0, before_old);
+	submit(self, 5, DEPTH, VIRTIO_BLK_T_IN, 1);
+	ASSERT_TRUE(collect(self, 5, DEPTH, 1));
+	EXPECT_EQ(before_old, runs_of(old_name));
+	EXPECT_LT(before_now, runs_of(now_name));
+}
+
+/* One request that a queue is full of, in turn after turn. */
+#define CROWD		2048u
+#define CROWD_RING	8192u
+#define CROWD_LEN	16384u
+
+/* Fill an own ring of queue 0 with the same request over and over, unpublished. */
+static void crowd(struct _test_data_workers *self, struct blkreq *r)
+{
+	struct vq_buf bufs[3];
+	unsigned int j, n;
+
+	kvhost_enable(&self->k, 0, 0);
+	vq_free(&self->k.q[0]);
+	kvhost_renew(&self->k, 0, CROWD_RING);
+	kvhost_enable(&self->k, 0, 1);
+	blkreq_init(r, &self->k.mem, GMEM_MID, CROWD_LEN);
+	blkreq_set(r, VIRTIO_BLK_T_IN, 0, CROWD_LEN);
+	n = blkreq_plain(r, bufs);
+	for (j = 0; j < CROWD; j++)
+		must(vq_add(&self->k.q[0], bufs, n, NULL, r) >= 0, "ring full");
+}
+
+/*
+ * Queue 4 shares the worker of queue 0, which has work for many turns. From the
+ * doorbell of queue 4 to its completion, queue 0 gets the turn it is in and one
+ * more; how long queue 4 waits is counted in requests of queue 0, not in time.
+ */
+TEST_F(workers, a_crowded_queue_does_not_starve_its_neighbour)
+{
+	struct vhost_vring_state spin = { .index = 0, .num = 10000 };
+	struct kvhost_vring_stats a, b;
+	struct vq_used *u;
+	struct blkreq r;
+
+	ASSERT_EQ(worker_of(&self->k, 0), worker_of(&self->k, 4));
+	/* And were it to spin as long as it may, that ends when others wait. */
+	KVHOST_IOCTL(&self->k, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &spin);
+	crowd(self, &r);
+	vq_kick(&self->k.q[0]);
+	kvhost_stats(&self->k, 0, &a);
+	submit(self, 4, 1, VIRTIO_BLK_T_OUT, 1);
+	ASSERT_TRUE(collect(self, 4, 1, 1));
+	kvhost_stats(&self->k, 0, &b);
+	TH_LOG("queue 0: %llu requests when queue 4 asked, %llu when it had its answer",
+	       a.chains, b.chains);
+	EXPECT_GE(CROWD / 2, a.chains);
+	EXPECT_GE(3 * TURN, b.chains - a.chains);
+	u = calloc(CROWD, sizeof(*u));
+	ASSERT_NE(NULL, u);
+	EXPECT_EQ(CROWD, vq_wait_used(&self->k.q[0], u, CROWD));
+	free(u);
+}
+
+static void __attribute__((constructor)) make_disks(void)
+{
+	disk_make("workers", 1 << DISK_NULLB);
+}
+
+TEST_HARNESS_MAIN
