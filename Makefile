@@ -73,7 +73,7 @@ selftests: ## build the selftests
 check: deps ## run all tests; KERNELS="6.1 6.12" and TESTS="blk uapi" choose
 	@$(TOP)/selftests/run
 
-fuzz: ## fuzz the ring code; SECONDS=600 in all, FUZZ_JOBS=2 at a time
+fuzz: ## fuzz rings and requests; SECONDS=600 in all, FUZZ_JOBS=2 at a time
 	@$(TOP)/selftests/fuzz/run $(or $(SECONDS),60)
 
 ring-bench: ## instructions and time per buffer of the ring code and vringh
