@@ -9,7 +9,7 @@
  *
  *  - the types u8 ... u64, __le64, bool and size_t, the errno constants
  *    EINVAL, EPROTO, EBADMSG, ENOSPC, EAGAIN, EOPNOTSUPP and EROFS, likely(),
- *    unlikely() and __always_inline;
+ *    unlikely(), noinline and __always_inline;
  *  - the accessors below. A fetch loads a little-endian word of guest memory
  *    exactly once and returns it in host order; a store is its counterpart.
  *    The word is naturally aligned. Acquire and release mean what they mean
@@ -40,7 +40,7 @@ struct kvh_env;
  * @env:  who asks, as given to kvh_ring_take()
  * @addr: guest address; @addr + @len does not wrap
  * @dst:  where to
- * @len:  bytes, above 0
+ * @len:  bytes, a multiple of 16 above 0
  *
  * Each byte is read once.
  *

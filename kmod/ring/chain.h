@@ -2,8 +2,8 @@
 /*
  * chain.h - collecting the segments of one buffer, whatever the layout.
  *
- * Private to kmod/ring. Direct descriptors are collected inline, in the loops of
- * split.c and packed.c, because that runs for every descriptor of every request.
+ * Private to kmod/ring. Descriptors are collected inline, in the loops of split.c
+ * and packed_take.c, because that runs for every descriptor of every request.
  */
 #ifndef KVH_CHAIN_H
 #define KVH_CHAIN_H
@@ -20,6 +20,8 @@
 #define KVH_SLOT_AVAIL		(0x0080ull << 48)
 #define KVH_SLOT_USED		(0x8000ull << 48)
 #define KVH_SLOT_BITS		(KVH_SLOT_AVAIL | KVH_SLOT_USED)
+/* And what tells that a buffer is more than this one direct descriptor. */
+#define KVH_SLOT_MORE		((u64)(KVH_DESC_NEXT | KVH_DESC_INDIRECT) << 48)
 
 #define KVH_DESC_BYTES		16u
 
@@ -32,6 +34,10 @@
 #define KVH_SPLIT_NEXT(w)	((u16)((w) >> 48))
 #define KVH_PACKED_ID(w)	((u16)((w) >> 32))
 #define KVH_PACKED_FLAGS(w)	((u16)((w) >> 48))
+
+/* 1 if the WRITE flag is set, else 0. */
+#define KVH_SPLIT_WRITE(w)	((u32)((w) >> 33) & 1)
+#define KVH_PACKED_WRITE(w)	((u32)((w) >> 49) & 1)
 
 /**
  * struct kvh_walk - the segments of one buffer being collected
@@ -103,12 +109,11 @@ static __always_inline int kvh_walk_done(const struct kvh_walk *w,
 {
 	if (unlikely((w->read_len | w->bytes) >> 32))
 		return KVH_FAULT_TOTAL_LEN;
-	if (unlikely(w->seg - w->segs > KVH_CHAIN_SEGS_MAX))
-		return -ENOSPC;
 	c->n_read = w->writable - w->segs;
 	c->n_write = w->seg - w->writable;
 	c->read_len = w->read_len;
 	c->write_len = w->bytes;
+	c->written = 0;
 	return 0;
 }
 
@@ -129,6 +134,7 @@ static __always_inline int kvh_chain_single(struct kvh_chain *c,
 	c->n_write = write;
 	c->read_len = len - write_len;
 	c->write_len = write_len;
+	c->written = 0;
 	return 0;
 }
 
@@ -163,12 +169,6 @@ static __always_inline int kvh_walk_links(struct kvh_walk *w, const u8 *desc,
 	return kvh_walk_add(w, kvh_desc_word(desc, KVH_DESC_BYTES * w->i, copied));
 }
 
-int kvh_chain_linked(struct kvh_ring *r, struct kvh_env *env,
-		     struct kvh_chain *c, struct kvh_seg *segs,
-		     const struct kvh_seg *end, u64 addr, u64 word);
-int kvh_chain_sequence(struct kvh_ring *r, struct kvh_env *env,
-		       struct kvh_chain *c, struct kvh_seg *segs,
-		       const struct kvh_seg *end, u64 addr, u64 word);
 int kvh_chain_stop(struct kvh_ring *r, unsigned int n, int why);
 int kvh_chain_errno(enum kvh_ring_fault fault);
 

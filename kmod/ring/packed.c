@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * packed.c - the packed layout: one descriptor ring, two event structures (2.8).
+ * How buffers are taken is in packed_take.c.
  *
  * Invariants: slots_out is the distance from used to avail, at most the queue
  * size; a position is a slot below the queue size and the wrap counter of the
@@ -12,8 +13,8 @@
  *
  * Called by ring.c and order.c alone, by the one thread that uses the ring.
  */
-#include "chain.h"
 #include "packed.h"
+#include "packed_slot.h"
 
 /* Event structures: offset and wrap counter below, flags above (2.8.14). */
 #define EVENT_OFF_WRAP(e)	((u16)(e))
@@ -24,30 +25,11 @@
 
 #define WRAP_BIT		0x8000u
 
-static __always_inline u64 avail_bits(bool wrap)
-{
-	return wrap ? KVH_SLOT_AVAIL : KVH_SLOT_USED;
-}
-
-static __always_inline u64 used_bits(bool wrap)
-{
-	return wrap ? KVH_SLOT_BITS : 0;
-}
-
 static __always_inline u64 used_word(const struct kvh_chain *c, u64 bits)
 {
-	return c->written | (u64)c->id << 32 | bits |
-		(c->written ? (u64)KVH_DESC_WRITE << 48 : 0);
-}
-
-/* Goes on by @n slots, into the next lap where the ring ends. */
-static __always_inline void advance(u32 *slot, u64 *bits, u32 n, u32 size)
-{
-	*slot += n;
-	if (unlikely(*slot >= size)) {
-		*slot -= size;
-		*bits ^= KVH_SLOT_BITS;
-	}
+	if (c->written)
+		bits |= (u64)KVH_DESC_WRITE << 48;
+	return bits | (u64)c->id << 32 | c->written;
 }
 
 static u16 position(u16 slot, bool wrap)
@@ -105,189 +87,6 @@ u32 kvh_packed_base(const struct kvh_ring *r)
 {
 	return position(r->avail, r->avail_wrap) |
 		(u32)position(r->used, r->used_wrap) << 16;
-}
-
-/*
- * Of a slot's flags what tells whether and how the list goes on; AVAIL and USED
- * read as zero where @bits make a slot available.
- */
-static __always_inline u32 slot_kind(u64 word, u64 bits)
-{
-	return KVH_PACKED_FLAGS(word ^ bits) &
-		(KVH_PACKED_FLAGS(KVH_SLOT_BITS) | KVH_DESC_KNOWN);
-}
-
-/* Adds slots of one kind, and the last if it is of that kind. */
-static __always_inline int walk_slots(struct kvh_walk *w, const u8 *desc,
-				      u32 size, u32 kind, u64 *bits)
-{
-	int err;
-
-	while (w->kind == (kind | KVH_DESC_NEXT)) {
-		err = kvh_walk_add(w, kvh_fetch64(desc + KVH_DESC_BYTES * w->i));
-		if (unlikely(err))
-			return err;
-		if (unlikely(w->seg == w->end))
-			return -ENOSPC;
-		advance(&w->i, bits, 1, size);
-		/* The head's flags were acquired, and cover the list (2.8.21). */
-		w->word = kvh_fetch64(desc + KVH_DESC_BYTES * w->i + 8);
-		w->kind = slot_kind(w->word, *bits);
-	}
-	if (w->kind != kind)
-		return KVH_WALK_OTHER;
-	return kvh_walk_add(w, kvh_fetch64(desc + KVH_DESC_BYTES * w->i));
-}
-
-/*
- * Collects the list that begins at @slot with the second word @word, in at most
- * @left slots. Returns as described at struct kvh_walk.
- */
-static __always_inline int walk(const struct kvh_ring *r, struct kvh_chain *c,
-				struct kvh_seg *segs, const struct kvh_seg *end,
-				u32 left, u32 slot, u64 word)
-{
-	const struct kvh_seg *lap = segs + left;
-	u64 bits = word & KVH_SLOT_BITS;
-	struct kvh_walk w = {
-		.segs = segs,
-		.seg = segs,
-		.i = slot,
-		.word = word,
-		.kind = slot_kind(word, bits),
-	};
-	int err;
-
-	w.end = lap < end ? lap : end;
-	err = walk_slots(&w, r->desc, r->size, 0, &bits);
-	kvh_walk_turn(&w);
-	if (err == KVH_WALK_OTHER)
-		err = walk_slots(&w, r->desc, r->size, KVH_DESC_WRITE, &bits);
-	if (likely(!err)) {
-		c->id = KVH_PACKED_ID(w.word);
-		c->slots = w.seg - segs;
-		return kvh_walk_done(&w, c);
-	}
-	if (err == -ENOSPC && w.end == lap)
-		return left == r->size ? KVH_FAULT_LOOP : KVH_FAULT_PARTIAL;
-	if (err != KVH_WALK_OTHER)
-		return err;
-	if (w.kind & KVH_PACKED_FLAGS(KVH_SLOT_BITS))
-		return KVH_FAULT_PARTIAL;
-	return w.kind & KVH_DESC_INDIRECT ? KVH_FAULT_INDIRECT_NEXT :
-					    KVH_FAULT_ORDER;
-}
-
-/*
- * Collects the buffer that begins at the avail position, with the second word
- * @word, in at most @left slots. Returns as described at struct kvh_walk.
- */
-static __always_inline int collect(struct kvh_ring *r, struct kvh_env *env,
-				   struct kvh_chain *c, struct kvh_seg *segs,
-				   const struct kvh_seg *end, u32 left, u64 word)
-{
-	int err;
-
-	if (KVH_PACKED_FLAGS(word) & KVH_DESC_INDIRECT)
-		err = kvh_chain_sequence(r, env, c, segs, end,
-					 kvh_fetch64(r->desc +
-						     KVH_DESC_BYTES * r->avail),
-					 word);
-	else
-		err = walk(r, c, segs, end, left, r->avail, word);
-	if (unlikely(!err && c->id >= r->size))
-		return KVH_FAULT_ID_RANGE;
-	return err;
-}
-
-/* The same for the single direct descriptor at @desc, which most buffers are. */
-static __always_inline int collect_one(const struct kvh_ring *r,
-				       struct kvh_chain *c, struct kvh_seg *seg,
-				       const u8 *desc, u64 word)
-{
-	int err;
-
-	err = kvh_chain_single(c, seg, kvh_fetch64(desc), KVH_WORD_LEN(word),
-			       KVH_PACKED_FLAGS(word) / KVH_DESC_WRITE & 1);
-	if (unlikely(!err && KVH_PACKED_ID(word) >= r->size))
-		return KVH_FAULT_ID_RANGE;
-	return err;
-}
-
-/**
- * kvh_packed_take() - take available buffers
- * @r:          the ring
- * @env:        for kvh_env_read_guest()
- * @chains:     receives the buffers
- * @max_chains: places in @chains
- * @segs:       receives their segments
- * @max_segs:   places in @segs
- *
- * Context: As kvh_ring_take().
- * Return: As kvh_ring_take().
- */
-int kvh_packed_take(struct kvh_ring *r, struct kvh_env *env,
-		    struct kvh_chain *chains, unsigned int max_chains,
-		    struct kvh_seg *segs, unsigned int max_segs)
-{
-	const u8 *desc = r->desc;
-	const u32 size = r->size;
-	struct kvh_chain *c = chains, *last = chains + max_chains;
-	struct kvh_seg *seg = segs, *end = segs + max_segs;
-	u64 bits = avail_bits(r->avail_wrap);
-	u32 slot = r->avail, left = size - r->slots_out;
-	u16 seq = r->seq_next;
-	int err = 0;
-
-	/*
-	 * A batch of the whole ring ends before the slot it began with; whether
-	 * that was offered twice is for the next call to see.
-	 */
-	for (; c < last && (left || c == chains); c++, seq++) {
-		u64 word;
-
-		/*
-		 * Acquire, so that the rest of the list is read after the flags
-		 * that make it available. Pairs with virtio_wmb() in
-		 * virtqueue_add_packed() and virtqueue_add_indirect_packed().
-		 */
-		word = kvh_fetch64_acquire(desc + KVH_DESC_BYTES * slot + 8);
-		if ((word & KVH_SLOT_BITS) != bits)
-			break;
-		if (unlikely(seg == end || !left)) {
-			err = left ? -ENOSPC : KVH_FAULT_AVAIL_JUMP;
-			break;
-		}
-		c->id = KVH_PACKED_ID(word);
-		c->slots = 1;
-		c->seq = seq;
-		c->first = seg - segs;
-		c->written = 0;
-		if (likely(!(KVH_PACKED_FLAGS(word) &
-			     (KVH_DESC_NEXT | KVH_DESC_INDIRECT)))) {
-			err = collect_one(r, c, seg++,
-					  desc + KVH_DESC_BYTES * slot, word);
-			if (unlikely(err))
-				break;
-			advance(&slot, &bits, 1, size);
-			left--;
-		} else {
-			r->avail = slot;
-			err = collect(r, env, c, seg, end, left, word);
-			if (unlikely(err))
-				break;
-			seg += c->n_read + c->n_write;
-			advance(&slot, &bits, c->slots, size);
-			left -= c->slots;
-		}
-	}
-	r->avail = slot;
-	r->avail_wrap = bits == KVH_SLOT_AVAIL;
-	r->slots_out = size - left;
-	r->seq_next = seq;
-	if (unlikely(err))
-		return kvh_chain_stop(r, c - chains, err);
-	return c - chains;
 }
 
 /**
@@ -348,34 +147,31 @@ void kvh_packed_used(struct kvh_ring *r, u16 id, u32 written, u32 slots)
 void kvh_packed_complete(struct kvh_ring *r, const struct kvh_chain *chains,
 			 unsigned int n)
 {
+	struct cursor at = cursor_at(r, r->used, used_bits(r->used_wrap));
 	const struct kvh_chain *c = chains, *end = c + n;
-	const bool wrap = r->used_wrap;
 	const u32 size = r->size;
-	u8 *desc = r->desc;
-	u64 bits = used_bits(wrap);
-	u32 slot = r->used, slots;
+	u32 slots;
 
 	if (!n)
 		return;
 	/* The first entry of a batch waits for publish. */
 	if (!r->unpublished) {
-		r->held_slot = slot;
-		r->held_word = used_word(c, bits);
-		advance(&slot, &bits, c->slots, size);
+		r->held_slot = r->used;
+		r->held_word = used_word(c, at.bits);
+		cursor_move(&at, c->slots, size);
 		c++;
 	}
 	for (; c < end; c++) {
-		kvh_store64(desc + KVH_DESC_BYTES * slot + 8,
-			    used_word(c, bits));
-		advance(&slot, &bits, c->slots, size);
+		kvh_store64(at.slot + 8, used_word(c, at.bits));
+		cursor_move(&at, c->slots, size);
 	}
 
-	slots = slot - r->used;
-	if (bits != used_bits(wrap)) {
+	slots = cursor_slot(&at, size) - r->used;
+	if (at.bits != used_bits(r->used_wrap)) {
 		slots += size;
-		r->used_wrap = !wrap;
+		r->used_wrap = !r->used_wrap;
 	}
-	r->used = slot;
+	r->used = cursor_slot(&at, size);
 	r->unpublished += slots;
 	r->slots_out -= slots;
 }
@@ -451,14 +247,6 @@ bool kvh_packed_need_signal(struct kvh_ring *r)
 void kvh_packed_disable_kick(struct kvh_ring *r)
 {
 	kvh_store32(r->device, EVENT_DISABLE << 16);
-}
-
-/* Whether the descriptor at @slot is available. */
-static bool slot_avail(const struct kvh_ring *r, u32 slot, bool wrap)
-{
-	u64 word = kvh_fetch64(r->desc + KVH_DESC_BYTES * slot + 8);
-
-	return (word & KVH_SLOT_BITS) == avail_bits(wrap);
 }
 
 /**

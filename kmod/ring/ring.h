@@ -102,11 +102,11 @@ struct kvh_seg {
 /**
  * struct kvh_chain - one buffer the driver made available
  * @id:        what a used element names: head index (split), buffer ID (packed)
- * @slots:     ring slots it takes (packed); 1 in a split ring
  * @seq:       position in the order of taking, modulo 2^16; owned by the ring
+ * @first:     index of its first segment in the caller's segment array
+ * @slots:     ring slots it takes (packed); 1 in a split ring
  * @n_read:    device-readable segments, at segs[first ...]
  * @n_write:   device-writable segments, right behind the readable ones
- * @first:     index of its first segment in the caller's segment array
  * @read_len:  bytes in the readable segments
  * @write_len: bytes in the writable segments
  * @written:   set by the backend before completion: bytes written, counted
@@ -114,11 +114,11 @@ struct kvh_seg {
  */
 struct kvh_chain {
 	u16 id;
-	u16 slots;
 	u16 seq;
-	u16 n_read;
-	u16 n_write;
 	u32 first;
+	u32 slots;
+	u32 n_read;
+	u32 n_write;
 	u32 read_len;
 	u32 write_len;
 	u32 written;

@@ -9,8 +9,8 @@
  *
  * Called by ring.c and order.c alone, by the one thread that uses the ring.
  */
-#include "chain.h"
 #include "split.h"
+#include "table.h"
 
 /* Offsets in the avail ring (2.7.6) and the used ring (2.7.8). */
 #define AVAIL_FLAGS	0u
@@ -90,6 +90,24 @@ static __always_inline int look(struct kvh_ring *r, unsigned int *max)
 	return 0;
 }
 
+/* Goes on with the table behind direct descriptors (2.7.5.3.2). */
+static int walk_table(struct kvh_ring *r, struct kvh_env *env,
+		      struct kvh_walk *w, const struct kvh_seg *end)
+{
+	u64 word = w->word;
+	int err;
+
+	if (unlikely(KVH_SPLIT_FLAGS(word) & KVH_DESC_NEXT))
+		return KVH_FAULT_INDIRECT_NEXT;
+	err = kvh_table_copy(r, env,
+			     kvh_fetch64(r->desc + KVH_DESC_BYTES * w->i), word);
+	if (unlikely(err))
+		return err;
+	if (unlikely(w->seg == end))
+		return -ENOSPC;
+	return kvh_table_linked(r, w, end, KVH_WORD_LEN(word) / KVH_DESC_BYTES);
+}
+
 /*
  * Collects the chain that begins at descriptor c->id, which is in range, with
  * the second word @word. Returns as described at struct kvh_walk.
@@ -115,37 +133,45 @@ static __always_inline int walk(struct kvh_ring *r, struct kvh_env *env,
 	kvh_walk_turn(&w);
 	if (err == KVH_WALK_OTHER)
 		err = kvh_walk_links(&w, desc, size, KVH_DESC_WRITE, false);
-	if (likely(!err))
-		return kvh_walk_done(&w, c);
-	if (err == -ENOSPC && w.end == lap)
-		return KVH_FAULT_LOOP;
-	if (unlikely(err != KVH_WALK_OTHER))
-		return err;
-	if (unlikely(!(w.kind & KVH_DESC_INDIRECT)))
-		return KVH_FAULT_ORDER;
-	err = kvh_walk_done(&w, c);
-	if (unlikely(err))
-		return err;
-	/* Direct descriptors, then a table (2.7.5.3.2). */
-	return kvh_chain_linked(r, env, c, segs, end,
-				kvh_fetch64(desc + KVH_DESC_BYTES * w.i),
-				w.word);
+	if (unlikely(err)) {
+		if (err == -ENOSPC && w.end == lap)
+			return KVH_FAULT_LOOP;
+		if (err != KVH_WALK_OTHER)
+			return err;
+		if (!(w.kind & KVH_DESC_INDIRECT))
+			return KVH_FAULT_ORDER;
+		err = walk_table(r, env, &w, end);
+		if (err)
+			return err;
+	}
+	if (unlikely(w.seg - segs > KVH_CHAIN_SEGS_MAX))
+		return -ENOSPC;
+	return kvh_walk_done(&w, c);
 }
 
-/* A buffer of more than one descriptor, beginning at c->id. */
-static __always_inline int chain(struct kvh_ring *r, struct kvh_env *env,
+/* A buffer that is a table, to which the descriptor @addr, @word refers. */
+static __always_inline int table(struct kvh_ring *r, struct kvh_env *env,
 				 struct kvh_chain *c, struct kvh_seg *segs,
-				 const struct kvh_seg *end, u64 word)
+				 const struct kvh_seg *end, u64 addr, u64 word)
 {
-	if (!(KVH_SPLIT_FLAGS(word) & KVH_DESC_INDIRECT))
-		return walk(r, env, c, segs, end, word);
-	c->n_read = 0;
-	c->n_write = 0;
-	c->read_len = 0;
-	c->write_len = 0;
-	return kvh_chain_linked(r, env, c, segs, end,
-				kvh_fetch64(r->desc + KVH_DESC_BYTES * c->id),
-				word);
+	struct kvh_walk w = { .segs = segs, .seg = segs, .writable = segs };
+	u64 first;
+	int err;
+
+	if (unlikely(KVH_SPLIT_FLAGS(word) & KVH_DESC_NEXT))
+		return KVH_FAULT_INDIRECT_NEXT;
+	err = kvh_table_copy(r, env, addr, word);
+	if (unlikely(err))
+		return err;
+	first = kvh_private_le64(r->table + 1);
+	if (!(KVH_SPLIT_FLAGS(first) & (KVH_DESC_NEXT | KVH_DESC_INDIRECT)))
+		return kvh_chain_single(c, segs, kvh_private_le64(r->table),
+					KVH_WORD_LEN(first),
+					KVH_SPLIT_WRITE(first));
+	err = kvh_table_linked(r, &w, end, KVH_WORD_LEN(word) / KVH_DESC_BYTES);
+	if (unlikely(err))
+		return err;
+	return kvh_walk_done(&w, c);
 }
 
 /**
@@ -189,16 +215,20 @@ int kvh_split_take(struct kvh_ring *r, struct kvh_env *env,
 		c->slots = 1;
 		c->seq = avail;
 		c->first = seg - segs;
-		c->written = 0;
 		if (likely(!(flags & (KVH_DESC_NEXT | KVH_DESC_INDIRECT)))) {
 			err = kvh_chain_single(c, seg++,
 					       kvh_fetch64(desc + KVH_DESC_BYTES * head),
 					       KVH_WORD_LEN(word),
-					       flags / KVH_DESC_WRITE & 1);
+					       KVH_SPLIT_WRITE(word));
 			if (unlikely(err))
 				break;
 		} else {
-			err = chain(r, env, c, seg, end, word);
+			if (flags & KVH_DESC_INDIRECT)
+				err = table(r, env, c, seg, end,
+					    kvh_fetch64(desc + KVH_DESC_BYTES * head),
+					    word);
+			else
+				err = walk(r, env, c, seg, end, word);
 			if (unlikely(err))
 				break;
 			seg += c->n_read + c->n_write;

@@ -2,9 +2,9 @@
 /*
  * libFuzzer target: indirect tables, against a second reading of the rules.
  *
- * The input is a table of raw descriptors. It is walked by the ring code as a
- * split and as a packed ring would, and by the plainest code that follows the
- * specification; segments and faults must agree.
+ * The input is a table of raw descriptors. It is taken from a split and from a
+ * packed ring, and walked by the plainest code that follows the specification;
+ * segments and faults must agree.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,19 +99,45 @@ static void must(bool cond, const char *what)
 	abort();
 }
 
+/* A ring of one slot, whose only buffer is the table at 0x1000. */
+static void offer(struct kvh_ring *ring, u32 len, bool linked)
+{
+	static __le64 table[2 * KVH_CHAIN_SEGS_MAX];
+	static struct entry desc __attribute__((aligned(16)));
+	static u16 driver[4] __attribute__((aligned(4)));
+	static u16 device[8] __attribute__((aligned(4)));
+	const struct kvh_ring_config cfg = {
+		.layout = linked ? KVH_RING_SPLIT : KVH_RING_PACKED,
+		.size = 1,
+		.indirect = true,
+		.desc = &desc,
+		.driver = driver,
+		.device = device,
+		.table = table,
+	};
+
+	desc = (struct entry){ .addr = 0x1000, .len = len };
+	if (linked)
+		desc.third = KVH_DESC_INDIRECT;
+	else
+		desc.fourth = KVH_DESC_INDIRECT | 0x80;
+	driver[1] = 1;
+	must(!kvh_ring_init(ring, &cfg), "ring");
+}
+
 static void walk(const u8 *mem, u32 bytes, u32 len, bool linked)
 {
 	static struct kvh_seg got[KVH_CHAIN_SEGS_MAX], want[KVH_CHAIN_SEGS_MAX];
-	static __le64 table[2 * KVH_CHAIN_SEGS_MAX];
 	struct kvh_env env = { .mem = mem, .bytes = bytes };
-	struct kvh_ring ring = { .indirect = true, .table = table };
 	struct kvh_chain c = { 0 }, d = { 0 };
-	u64 word = len;
+	struct kvh_ring ring;
 	int err, due;
 	u32 k;
 
-	err = (linked ? kvh_chain_linked : kvh_chain_sequence)
-		(&ring, &env, &c, got, got + KVH_CHAIN_SEGS_MAX, 0x1000, word);
+	offer(&ring, len, linked);
+	err = kvh_ring_take(&ring, &env, &c, 1, got, KVH_CHAIN_SEGS_MAX);
+	must(err == 1 || err == -EBADMSG, "taken or refused");
+	err = ring.fault;
 	due = expect(mem, len, linked, &d, want);
 	must(err == due, "fault");
 	must(env.reads <= 1, "one read");
@@ -119,7 +145,7 @@ static void walk(const u8 *mem, u32 bytes, u32 len, bool linked)
 		return;
 	must(c.n_read == d.n_read && c.n_write == d.n_write, "counts");
 	must(c.read_len == d.read_len && c.write_len == d.write_len, "lengths");
-	for (k = 0; k < (u32)c.n_read + c.n_write; k++)
+	for (k = 0; k < c.n_read + c.n_write; k++)
 		must(got[k].addr == want[k].addr && got[k].len == want[k].len,
 		     "segment");
 }

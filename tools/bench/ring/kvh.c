@@ -18,13 +18,6 @@ static struct kvh_order order[BENCH_SIZE];
 static struct kvh_chain chains[BATCH_MAX];
 static struct kvh_seg segs[KVH_CHAIN_SEGS_MAX];
 
-/* Guest addresses are our own: what vringh_getdesc_kern() does. */
-int kvh_env_read_guest(struct kvh_env *env, u64 addr, void *dst, u32 len)
-{
-	memcpy(dst, (const void *)(unsigned long)addr, len);
-	return 0;
-}
-
 static void start(const struct bench_mem *mem, bool indirect,
 		  enum kvh_ring_layout layout, bool in_order)
 {
