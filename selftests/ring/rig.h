@@ -140,6 +140,7 @@ struct rig_test {
 };
 
 extern const struct rig_test shape_tests[], event_tests[], order_tests[],
-	state_tests[], hostile_tests[], turn_tests[], diff_tests[];
+	state_tests[], lap_tests[], hostile_tests[], turn_tests[],
+	diff_tests[];
 
 #endif /* RIG_H */

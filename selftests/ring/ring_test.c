@@ -15,7 +15,8 @@
 jmp_buf rig_escape;
 
 static const struct rig_test *const tables[] = {
-	shape_tests, event_tests, order_tests, state_tests, hostile_tests,
+	shape_tests, event_tests, order_tests, state_tests, lap_tests,
+	hostile_tests,
 	turn_tests, diff_tests,
 };
 
