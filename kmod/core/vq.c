@@ -174,10 +174,12 @@ int kvh_vq_start(struct kvh_vq *vq)
 	int ret = 0;
 
 	lockdep_assert_held(&vq->dev->lock);
-	mutex_lock(&vq->lock);
-	if (vq->state == KVH_VQ_STOPPED)
+	/* Only under the device lock does a queue start or stop. */
+	if (vq->state == KVH_VQ_STOPPED) {
+		mutex_lock(&vq->lock);
 		ret = vq_start_locked(vq);
-	mutex_unlock(&vq->lock);
+		mutex_unlock(&vq->lock);
+	}
 	/* The driver may have rung before: look without a doorbell. */
 	if (!ret)
 		kvh_vq_wake(vq);
