@@ -13,6 +13,7 @@
 #ifndef KVH_BLK_H
 #define KVH_BLK_H
 
+#include <linux/errseq.h>
 #include <linux/fs.h>
 #include <linux/llist.h>
 #include <linux/workqueue.h>
@@ -42,6 +43,7 @@ struct block_device;
  * @flags:     KVHOST_BLK_*
  * @start:     first byte of the disk in @file
  * @pbs:       physical block size, bytes
+ * @wb_err:    errors of writing back @file's cache up to when it was given
  * @mem_align: mask that memory addresses must not have bits of; 0: any
  * @serial:    for GET_ID
  */
@@ -52,6 +54,7 @@ struct blk_disk {
 	struct kvh_blk_limits limits;
 	u32 discard_granularity;
 	int iocb_flags;
+	errseq_t wb_err;
 	struct block_device *bdev;
 	u64 flags;
 	u64 start;
@@ -199,6 +202,7 @@ void blk_bio_flush(struct blk_req *req);
 /* file.c */
 void blk_file_rw(struct blk_req *req);
 void blk_file_flush(struct blk_req *req);
+int blk_file_sync(const struct blk_disk *disk);
 
 /* done.c */
 void blk_req_error(struct blk_req *req, int error);

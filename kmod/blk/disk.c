@@ -64,6 +64,8 @@ static void disk_measure_file(struct blk_disk *disk, u64 *size)
 	disk->limits.discard = disk->file->f_op->fallocate;
 	disk->limits.zeroes = disk->file->f_op->fallocate;
 	*size = i_size_read(inode);
+	/* What went wrong before is told by the first fsync, and only by that. */
+	errseq_check_and_advance(&disk->file->f_mapping->wb_err, &disk->wb_err);
 }
 
 /*

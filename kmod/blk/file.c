@@ -2,9 +2,10 @@
 /*
  * file.c - requests to a regular file.
  *
- * A file opened for direct I/O gets an asynchronous kiocb from the worker.
+ * A file opened for direct I/O gets an asynchronous kiocb from the worker, as
+ * long as that does not have to wait for a lock or for blocks to be allocated.
  * Buffered I/O has no asynchronous form: reads that the page cache can answer
- * are done at once, all else goes to the disk's work queue, so that the worker
+ * are done at once. All else goes to the disk's work queue, so that the worker
  * never waits for the medium. All of it is done with the credentials of whoever
  * set the backend, not with those of a kernel thread.
  */
@@ -78,11 +79,29 @@ static void rw_work(struct work_struct *work)
 	blk_req_done(req);
 }
 
+/**
+ * blk_file_sync() - make a file's completed writes durable
+ * @disk: disk that is a file
+ *
+ * The page cache drops what could not be written back, and fsync() tells each
+ * open file once. The guest, though, may ask on several queues, or again: what
+ * was lost stays lost, so every flush from then on fails.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or -errno
+ */
+int blk_file_sync(const struct blk_disk *disk)
+{
+	int ret = vfs_fsync(disk->file, 1);
+
+	return ret ? ret : errseq_check(&disk->file->f_mapping->wb_err, disk->wb_err);
+}
+
 static void flush_work_fn(struct work_struct *work)
 {
 	struct blk_req *req = container_of(work, struct blk_req, work);
 	const struct cred *old = override_creds(req->disk->cred);
-	int ret = vfs_fsync(req->disk->file, 1);
+	int ret = blk_file_sync(req->disk);
 
 	revert_creds(old);
 	if (ret)
@@ -97,8 +116,10 @@ static void direct_end(struct kiocb *iocb, long ret)
 
 	if (is_write(req))
 		kiocb_end_write(iocb);
-	if (ret > 0 && ret < req->ask.len) {
-		req->moved = ret;
+	/* The rest, or all of it, has to be waited for. */
+	if ((ret > 0 && ret < req->ask.len) ||
+	    (ret == -EAGAIN && (iocb->ki_flags & IOCB_NOWAIT))) {
+		req->moved = max(ret, 0L);
 		blk_defer(req, rw_work);
 		return;
 	}
@@ -114,6 +135,8 @@ static void direct_rw(struct blk_req *req)
 
 	iocb_prepare(req);
 	req->iocb.ki_complete = direct_end;
+	if (req->disk->file->f_mode & FMODE_NOWAIT)
+		req->iocb.ki_flags |= IOCB_NOWAIT;
 	iter_prepare(req, &iter);
 	if (is_write(req))
 		kiocb_start_write(&req->iocb);

@@ -52,7 +52,7 @@ static int range_all(const struct blk_req *req)
 	if (ret || !req->durable)
 		return ret;
 	return req->disk->bdev ? blkdev_issue_flush(req->disk->bdev) :
-				 vfs_fsync(req->disk->file, 1);
+				 blk_file_sync(req->disk);
 }
 
 static void range_work(struct work_struct *work)
