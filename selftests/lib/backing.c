@@ -18,7 +18,7 @@
 #include "backing.h"
 
 #define NULLB_DIR	"/sys/kernel/config/nullb"
-#define BACKING_MAX	8
+#define BACKING_MAX	16
 
 struct backing {
 	char undo[4 * BACKING_PATH];
@@ -27,6 +27,7 @@ struct backing {
 
 static struct backing made[BACKING_MAX];
 static unsigned int n_made;
+static unsigned int first_made;	/* those below are another process's */
 static pid_t maker;
 
 /**
@@ -56,7 +57,7 @@ void backing_undo(void)
 {
 	if (getpid() != maker)
 		return;
-	while (n_made)
+	while (n_made > first_made)
 		if (__run("{ %s; } >/dev/null 2>&1", made[--n_made].undo))
 			fprintf(stderr, "# could not remove %s\n", made[n_made].path);
 }
@@ -66,10 +67,27 @@ static struct backing *new_backing(void)
 	must(n_made < BACKING_MAX, "more than %d backings", BACKING_MAX);
 	if (maker != getpid()) {
 		maker = getpid();
-		n_made = 0;
+		first_made = n_made;
 		atexit(backing_undo);
 	}
 	return &made[n_made];
+}
+
+/**
+ * backing_add() - have something removed that was made by other means
+ * @path: of the disk
+ * @undo: shell command
+ *
+ * Return: a copy of @path that lasts as long as the disk.
+ */
+const char *backing_add(const char *path, const char *undo)
+{
+	struct backing *b = new_backing();
+
+	snprintf(b->path, sizeof(b->path), "%s", path);
+	snprintf(b->undo, sizeof(b->undo), "%s", undo);
+	n_made++;
+	return b->path;
 }
 
 static bool put(const char *dir, const char *attr, unsigned long value)
@@ -148,12 +166,26 @@ const char *backing_nullb(const char *name, const struct nullb_opts *o)
 	     put(dir, "irqmode", o->delay_ns ? 2 : 0) &&
 	     put(dir, "completion_nsec", o->delay_ns) &&
 	     put(dir, "submit_queues", 2) &&
+	     (!o->depth || put(dir, "hw_queue_depth", o->depth)) &&
+	     put(dir, "cache_size", o->cache_mb) &&
 	     put(dir, "power", 1);
 	n_made++;
 	if (ok && nullb_path(b->path, dir, name))
 		return b->path;
 	backing_undo();
 	return NULL;
+}
+
+/**
+ * backing_nullb_pull() - take a null_blk device out, as somebody pulls a disk
+ * @name: as given to backing_nullb()
+ */
+void backing_nullb_pull(const char *name)
+{
+	char dir[BACKING_PATH];
+
+	snprintf(dir, sizeof(dir), NULLB_DIR "/%s", name);
+	must(put(dir, "power", 0), "cannot switch off %s: %m", dir);
 }
 
 /**
@@ -186,15 +218,27 @@ const char *backing_tmpfs(unsigned int mb)
  */
 const char *backing_ext4(unsigned int mb)
 {
+	return backing_full_ext4(mb, mb + mb / 4 + 8);
+}
+
+/**
+ * backing_full_ext4() - make a sparse file on an ext4 of any size
+ * @mb:    size of the file in MiB
+ * @fs_mb: size of the file system in MiB
+ *
+ * Return: its path, NULL when this machine cannot.
+ */
+const char *backing_full_ext4(unsigned int mb, unsigned int fs_mb)
+{
 	struct backing *b = new_backing();
 	char base[BACKING_PATH / 2];
 
-	snprintf(base, sizeof(base), "/dev/shm/kvhost-ext4-%d", getpid());
+	snprintf(base, sizeof(base), "/dev/shm/kvhost-ext4-%d-%u", getpid(), n_made);
 	snprintf(b->path, sizeof(b->path), "%s/disk", base);
 	snprintf(b->undo, sizeof(b->undo), "umount %s; rmdir %s; rm -f %s.img",
 		 base, base, base);
 	if (__run("{ mkdir %s && truncate -s %uM %s.img; } 2>/dev/null",
-		  base, mb + mb / 4 + 8, base) ||
+		  base, fs_mb, base) ||
 	    __run("modprobe -q loop; mkfs.ext4 -q -O ^has_journal %s.img >/dev/null 2>&1",
 		  base) ||
 	    __run("{ mount -o loop %s.img %s && truncate -s %uM %s; } 2>/dev/null",

@@ -19,12 +19,16 @@
  * @mb:     size in MiB
  * @bs:     block size in bytes; 0: 512
  * @delay_ns: every completion comes this much later; 0: at once
+ * @depth:  requests it takes at a time on each of its 2 queues; 0: 64
+ * @cache_mb: size of its volatile write cache; 0: none
  * @memory: it remembers what was written, and can discard it
  */
 struct nullb_opts {
 	unsigned int mb;
 	unsigned int bs;
 	unsigned long delay_ns;
+	unsigned int depth;
+	unsigned int cache_mb;
 	bool memory;
 };
 
@@ -32,6 +36,9 @@ const char *backing_nullb(const char *name, const struct nullb_opts *o);
 const char *backing_tmpfs(unsigned int mb);
 const char *backing_ext4(unsigned int mb);
 const char *backing_full(unsigned int room_mb, unsigned int mb);
+const char *backing_full_ext4(unsigned int mb, unsigned int fs_mb);
+const char *backing_add(const char *path, const char *undo);
+void backing_nullb_pull(const char *name);
 void backing_undo(void);
 int backing_open(const char *path, int flags);
 int __run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -219,7 +219,9 @@ void kvhost_prepare(struct kvhost *k, const struct kvhost_opts *o)
 
 	kvhost_open(k);
 	KVHOST_IOCTL(k, VHOST_SET_OWNER, NULL);
-	k->features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_BLK_F_FLUSH;
+	k->features = 1ull << VIRTIO_F_VERSION_1;
+	if (!o->no_flush)
+		k->features |= 1ull << VIRTIO_BLK_F_FLUSH;
 	if (!o->no_event)
 		k->features |= 1ull << VIRTIO_RING_F_EVENT_IDX;
 	if (!o->no_indirect)

@@ -44,6 +44,7 @@ enum {
  * @queues:    how many; default 1
  * @size:      descriptors per queue; default 64
  * @no_event:  without VIRTIO_F_EVENT_IDX
+ * @no_flush:  without VIRTIO_BLK_F_FLUSH
  * @no_indirect: without VIRTIO_F_INDIRECT_DESC
  * @packed:    with VIRTIO_F_RING_PACKED
  * @in_order:  with VIRTIO_F_IN_ORDER
@@ -59,6 +60,7 @@ struct kvhost_opts {
 	unsigned int queues;
 	unsigned int size;
 	bool no_event;
+	bool no_flush;
 	bool no_indirect;
 	bool packed;
 	bool in_order;

@@ -93,14 +93,24 @@ static long first_number(const char *path)
 }
 
 /**
+ * leak_pins() - pages pinned and not released, of the whole system
+ *
+ * Return: how many.
+ */
+long leak_pins(void)
+{
+	refresh_vmstat();
+	return vm_counter("nr_foll_pin_acquired") - vm_counter("nr_foll_pin_released");
+}
+
+/**
  * leak_snapshot() - note what there is now
  * @l: result
  */
 void leak_snapshot(struct leak *l)
 {
-	refresh_vmstat();
 	l->threads = count_threads();
-	l->pins = vm_counter("nr_foll_pin_acquired") - vm_counter("nr_foll_pin_released");
+	l->pins = leak_pins();
 	l->files = first_number("/proc/sys/fs/file-nr");
 	l->refs = first_number("/sys/module/kvhost_blk/refcnt");
 }

@@ -22,6 +22,7 @@ struct leak {
 	long refs;
 };
 
+long leak_pins(void);
 void leak_snapshot(struct leak *l);
 bool leak_wait_clean(const struct leak *before, struct leak *after);
 long leak_slab(const char *cache);

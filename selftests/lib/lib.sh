@@ -152,10 +152,10 @@ make_initrd()
 	"$LIB_TOP/tools/guest/job" "$base" "$WORK/$name.job" "$@" >"$initrd" || exit 1
 }
 
-# null_blk NAME MIB: a disk that remembers; its path in $disk
+# null_blk NAME MIB [ATTRIBUTE=VALUE...]: a disk that remembers; its path in $disk
 null_blk()
 {
-	local dir=/sys/kernel/config/nullb/$1 try
+	local dir=/sys/kernel/config/nullb/$1 try attribute
 
 	[ -d /sys/kernel/config/nullb ] || {
 		modprobe null_blk nr_devices=0
@@ -166,6 +166,9 @@ null_blk()
 	at_exit "echo 0 >$dir/power; rmdir $dir"
 	echo "$2" >"$dir/size"
 	echo 1 >"$dir/memory_backed"
+	for attribute in "${@:3}"; do
+		echo "${attribute#*=}" >"$dir/${attribute%%=*}" || return 1
+	done
 	echo 1 >"$dir/power"
 	for try in $(seq 100); do
 		for disk in "/dev/$1" "/dev/nullb$(cat "$dir/index")"; do

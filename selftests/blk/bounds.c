@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a guest can take of its host: pages pinned by requests that wait for a
+ * slow disk, and the time of whoever has to do with a disk that never answers.
+ *
+ *	queue 0, 1 --> kvhost --> dm: first half linear, second half delayed
+ */
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include "disk.h"
+#include "lib/dm.h"
+#include "lib/load.h"
+
+#define MB		8u
+#define SECTORS		((u64)MB << 11)
+#define HALF		(SECTORS / 2)
+#define DM		"kvh_bounds"
+#define LIMIT_S		120
+
+/* As in kmod/blk/blk.h: pages of the payload that a queue has in use. */
+#define QUEUE_PAGES	8192u
+
+/* Requests that would pin many times that: each of its own 64 pages. */
+#define FLOOD		700u
+#define FLOOD_LEN	(256u << 10)
+
+/* So long that it is for ever, until the device is suspended. */
+#define DEAD_MS		3600000u
+
+#define QUEUES		2u
+#define DEAD_DEPTH	64u
+
+static const char *nullb, *dm;
+
+static void table(unsigned int ms)
+{
+	dm_load(DM, "0 %llu linear %s 0;%llu %llu delay %s %llu %u", HALF, nullb, HALF, HALF,
+		nullb, HALF, ms);
+}
+
+static void start(struct kvhost *k, unsigned int size)
+{
+	struct kvhost_opts o = { .fd = backing_open(dm, O_RDWR), .queues = QUEUES, .size = size };
+
+	kvhost_start(k, &o);
+	close(o.fd);
+}
+
+/* Requests to where the disk is slow, as many as there are. */
+static void flood(struct kvhost *k, unsigned int i, struct blkreq *r, unsigned int n, u32 len)
+{
+	const struct vq_shape indirect = { .indirect = true };
+	unsigned int j;
+
+	for (j = 0; j < n; j++) {
+		blkreq_set(&r[j], VIRTIO_BLK_T_IN, HALF, len);
+		must(blkreq_submit(&r[j], &k->q[i], &indirect) >= 0, "ring full");
+	}
+}
+
+FIXTURE(bounds) {
+};
+
+FIXTURE_SETUP(bounds)
+{
+}
+
+FIXTURE_TEARDOWN(bounds)
+{
+}
+
+static u64 ms_since(const struct timespec *from)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - from->tv_sec) * 1000 + (now.tv_nsec - from->tv_nsec) / 1000000;
+}
+
+/* Wait until no more pages are being pinned. Return: how many are beyond @base. */
+static long pins_at_rest(long base)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	unsigned int same = 0;
+	struct timespec from;
+	long now, last = -1;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (; same < 30 && ms_since(&from) < LIMIT_MS; last = now) {
+		nanosleep(&pause, NULL);
+		now = leak_pins() - base;
+		same = now && now == last ? same + 1 : 0;
+	}
+	must(same == 30, "pages are still being pinned after %d ms", LIMIT_MS);
+	return last;
+}
+
+TEST_F_TIMEOUT(bounds, a_queue_pins_no_more_than_its_share, LIMIT_S)
+{
+	static struct blkreq r[QUEUES][FLOOD];
+	struct leak before, after;
+	struct vq_used u[FLOOD];
+	long base, bound, most;
+	struct kvhost k;
+	unsigned int i, j;
+
+	table(DEAD_MS);
+	leak_snapshot(&before);
+	start(&k, 1024);
+	for (i = 0; i < QUEUES; i++) {
+		blkreq_init(&r[i][0], &k.mem, GMEM_MID, FLOOD_LEN);
+		for (j = 1; j < FLOOD; j++) {
+			/* All read into the same memory: pins are counted all the same. */
+			blkreq_init(&r[i][j], &k.mem, GMEM_LOW, 0);
+			r[i][j].data = r[i][0].data;
+		}
+	}
+	base = leak_pins();
+	/* The last request may go beyond, and its pages be counted twice at the edges. */
+	bound = QUEUES * (QUEUE_PAGES + FLOOD_LEN / 4096 + 4);
+	for (i = 0; i < QUEUES; i++)
+		flood(&k, i, r[i], FLOOD, FLOOD_LEN);
+	most = pins_at_rest(base);
+	TH_LOG("%ld pages are pinned, %ld are allowed", most, bound);
+	EXPECT_LE(most, bound);
+	/* Else the flood was none. */
+	EXPECT_LT(bound / 2, most);
+	table(0);
+	for (i = 0; i < QUEUES; i++)
+		EXPECT_EQ(FLOOD, vq_wait_used(&k.q[i], u, FLOOD));
+	kvhost_close(&k);
+	EXPECT_TRUE(leak_wait_clean(&before, &after));
+}
+
+static void dead_requests(struct kvhost *k, struct blkreq *r)
+{
+	unsigned int j;
+
+	for (j = 0; j < DEAD_DEPTH; j++)
+		blkreq_init(&r[j], &k->mem, GMEM_LOW, 4096);
+	flood(k, 0, r, DEAD_DEPTH, 4096);
+}
+
+/* Wait until all of them are with the disk. */
+static bool all_in_flight(struct kvhost *k, unsigned int n)
+{
+	struct kvhost_vring_stats st;
+	struct timespec from;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	do {
+		kvhost_stats(k, 0, &st);
+		if (st.in_flight == n)
+			return true;
+	} while (ms_since(&from) < LIMIT_MS);
+	return false;
+}
+
+TEST_F_TIMEOUT(bounds, requests_that_are_never_answered_hold_up_no_others, LIMIT_S)
+{
+	struct load_opts o = { .total = 300, .sectors = HALF, .unit = 16, .len_max = 4096,
+			       .reads = 50 };
+	struct blkreq dead[DEAD_DEPTH], good;
+	struct kvhost k, other;
+	struct vq_used u;
+	struct load l;
+	unsigned int i;
+
+	table(DEAD_MS);
+	start(&k, 128);
+	dead_requests(&k, dead);
+	ASSERT_TRUE(all_in_flight(&k, DEAD_DEPTH));
+	/* behind them in the same queue */
+	blkreq_init(&good, &k.mem, GMEM_LOW, 4096);
+	blkreq_set(&good, VIRTIO_BLK_T_IN, 0, 4096);
+	ASSERT_LE(0, blkreq_submit(&good, &k.q[0], NULL));
+	ASSERT_EQ(1, vq_wait_used(&k.q[0], &u, 1));
+	EXPECT_EQ((void *)&good, u.cookie);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_status(&good));
+	/* in another queue */
+	blkreq_set(&good, VIRTIO_BLK_T_IN, 0, 4096);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blk_do(&good, &k.q[1], VIRTIO_BLK_T_IN, 0, 4096));
+	/* on another device */
+	start(&other, 128);
+	load_init(&l, &other, 32, 4096);
+	EXPECT_TRUE(load_run(&l, &o));
+	load_free(&l);
+	kvhost_close(&other);
+	/* and when the disk answers after all, nothing was lost */
+	dm_suspend(DM);
+	dm_resume(DM);
+	for (i = 0; i < DEAD_DEPTH; i++)
+		ASSERT_EQ(1, vq_wait_used(&k.q[0], &u, 1));
+	kvhost_close(&k);
+}
+
+/* Have requests in flight for ever; say so; then wait for them in an ioctl, or just wait. */
+static _Noreturn void victim(int ready, bool in_ioctl)
+{
+	static struct blkreq dead[DEAD_DEPTH];
+	struct kvhost k;
+
+	start(&k, 128);
+	dead_requests(&k, dead);
+	must(all_in_flight(&k, DEAD_DEPTH), "not all requests are in flight");
+	must(write(ready, "", 1) == 1, "pipe: %m");
+	if (in_ioctl)
+		__kvhost_enable(&k, 0, 0);
+	for (;;)
+		pause();
+}
+
+/* Return: a victim at work. */
+static pid_t start_victim(bool in_ioctl)
+{
+	int p[2];
+	pid_t pid;
+	char c;
+
+	must(!pipe2(p, O_CLOEXEC), "pipe: %m");
+	pid = fork();
+	must(pid >= 0, "fork: %m");
+	if (!pid)
+		victim(p[1], in_ioctl);
+	close(p[1]);
+	must(read(p[0], &c, 1) == 1, "the victim did not come up");
+	close(p[0]);
+	return pid;
+}
+
+/* Whether a process blocks in the kernel; that of an ioctl is its main thread. */
+static bool wait_blocked(pid_t pid)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	struct timespec from;
+	char path[64], state;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	do {
+		nanosleep(&pause, NULL);
+		f = fopen(path, "re");
+		must(f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1, "%s: %m", path);
+		fclose(f);
+	} while (state != 'D' && ms_since(&from) < LIMIT_MS);
+	return state == 'D';
+}
+
+/* Whether a killed process is gone within the limit every wait has. */
+static bool wait_gone(pid_t pid)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	struct timespec from;
+	int st;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	while (!waitpid(pid, &st, WNOHANG)) {
+		if (ms_since(&from) > LIMIT_MS)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+/*
+ * The dead process's device cannot end before its disk has answered: the pages
+ * are the disk's to write. But nobody has to wait for it, and the module stays.
+ */
+TEST_F_TIMEOUT(bounds, an_owner_can_be_killed_while_its_disk_never_answers, LIMIT_S)
+{
+	struct leak before, meanwhile, after;
+	struct kvhost other;
+	struct blkreq r;
+	unsigned int i;
+	pid_t pid[2];
+
+	table(DEAD_MS);
+	leak_snapshot(&before);
+	for (i = 0; i < 2; i++)
+		pid[i] = start_victim(i);
+	EXPECT_TRUE(wait_blocked(pid[1]));
+	for (i = 0; i < 2; i++)
+		kill(pid[i], SIGKILL);
+	for (i = 0; i < 2; i++)
+		EXPECT_TRUE(wait_gone(pid[i])) {
+			TH_LOG("killed %s an ioctl", i ? "in" : "outside");
+		}
+	leak_snapshot(&meanwhile);
+	EXPECT_EQ(2, meanwhile.refs - before.refs);
+	EXPECT_NE(0, __run("rmmod kvhost_blk 2>/dev/null"));
+	start(&other, 64);
+	blkreq_init(&r, &other.mem, GMEM_LOW, 4096);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blk_do(&r, &other.q[1], VIRTIO_BLK_T_OUT, 0, 4096));
+	kvhost_close(&other);
+	dm_suspend(DM);
+	dm_resume(DM);
+	EXPECT_TRUE(leak_wait_clean(&before, &after));
+}
+
+static void __attribute__((constructor)) make(void)
+{
+	struct nullb_opts n = { .mb = MB, .memory = true };
+	int fd;
+
+	disk_make("bounds", 0);
+	nullb = backing_nullb("kvh_bounds", &n);
+	if (nullb)
+		dm = dm_make(DM, "0 %llu linear %s 0;%llu %llu delay %s %llu 0", HALF, nullb, HALF,
+			     HALF, nullb, HALF);
+	if (!dm) {
+		printf("1..0 # SKIP this machine lacks null_blk or dm-delay\n");
+		exit(KSFT_SKIP);
+	}
+	fd = backing_open(nullb, O_RDWR);
+	load_fill(fd, SECTORS);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
