@@ -14,6 +14,7 @@
 #include <linux/virtio_blk.h>
 #include "blk.h"
 #include "stats.h"
+#include "trace.h"
 
 #define HDR_BYTES	sizeof(struct kvh_blk_hdr)
 
@@ -182,6 +183,7 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 		blk_req_done(req);
 		return;
 	}
+	trace_kvh_blk_start(req, &hdr);
 	ret = req_submit(req, &hdr);
 	if (ret) {
 		req->refused = true;

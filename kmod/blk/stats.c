@@ -15,6 +15,7 @@
 #include <linux/virtio_blk.h>
 #include "blk.h"
 #include "stats.h"
+#include "trace.h"
 
 static unsigned int kind_of(u32 type)
 {
@@ -43,11 +44,36 @@ static unsigned int latency_class(unsigned int kind)
 	return min_t(unsigned int, kind, KVHOST_BLK_LAT_OTHER);
 }
 
+/**
+ * blk_stats_latency() - time since a request was taken off the ring
+ * @req: request that is being answered
+ *
+ * Context: Worker, queue lock held.
+ * Return: nanoseconds
+ */
+u64 blk_stats_latency(const struct blk_req *req)
+{
+	/* Clocks of two processors may differ a little. */
+	return max_t(s64, req->bq->now - req->taken, 0);
+}
+
+/**
+ * blk_req_payload() - what a request has between header and status
+ * @req: request with room for both
+ *
+ * Context: Worker, queue lock held.
+ * Return: bytes, in either direction
+ */
+u64 blk_req_payload(const struct blk_req *req)
+{
+	return req->chain.read_len - sizeof(struct virtio_blk_outhdr) +
+	       req->chain.write_len - 1;
+}
+
 static void count_latency(const struct blk_req *req, unsigned int class)
 {
 	struct kvhost_blk_queue_stats *s = req->bq->stats;
-	/* Clocks of two processors may differ a little. */
-	s64 ns = max_t(s64, req->bq->now - req->taken, 0);
+	u64 ns = blk_stats_latency(req);
 
 	s->latency_ns[class] += ns;
 	s->latency[class][min(ilog2(ns | 1), KVHOST_BLK_LAT_BUCKETS - 1)]++;
@@ -160,6 +186,7 @@ void blk_stats_answered(const struct blk_req *req, u8 status)
 	struct kvhost_blk_queue_stats *s = req->bq->stats;
 	unsigned int kind = kind_of(req->ask.type);
 
+	trace_kvh_blk_complete(req, status);
 	s->requests[kind]++;
 	count_latency(req, latency_class(kind));
 	if (req->bounced)

@@ -311,6 +311,7 @@ struct kvh_vq {
  * @workers:  all workers by id
  * @nr_workers: how many
  * @pid:      of the owner, for names
+ * @id:       number of this ownership, for names
  * @debugfs:  its statistics file
  * @ref:      the work that ends the device, and the close that waits for it
  * @end:      that work
@@ -334,6 +335,7 @@ struct kvh_dev {
 	struct xarray workers;
 	unsigned int nr_workers;
 	pid_t pid;
+	unsigned int id;
 	struct dentry *debugfs;
 	struct kref ref;
 	struct work_struct end;
@@ -414,7 +416,7 @@ void kvh_kick_init(struct kvh_vq *vq);
 int kvh_kick_set(struct kvh_vq *vq, int fd);
 void kvh_kick_clear(struct kvh_vq *vq);
 int kvh_eventfd_swap(struct eventfd_ctx **slot, int fd);
-void kvh_vq_signal(struct kvh_vq *vq);
+void kvh_vq_signal(struct kvh_vq *vq, unsigned int chains);
 
 /* worker.c */
 struct kvh_worker *kvh_worker_create(struct mm_struct *mm, const char *name);

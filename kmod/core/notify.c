@@ -10,6 +10,7 @@
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include "core.h"
+#include "trace.h"
 
 static int kick_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
@@ -17,6 +18,7 @@ static int kick_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, vo
 
 	if (key_to_poll(key) & EPOLLIN) {
 		atomic64_inc(&vq->stats.kicks);
+		trace_kvh_vq_kick(vq);
 		kvh_vq_wake(vq);
 	}
 	return 0;
@@ -119,15 +121,17 @@ int kvh_eventfd_swap(struct eventfd_ctx **slot, int fd)
 /**
  * kvh_vq_signal() - interrupt the driver
  * @vq: queue
+ * @chains: how many were published just before
  *
  * Context: Worker, queue lock held.
  */
-void kvh_vq_signal(struct kvh_vq *vq)
+void kvh_vq_signal(struct kvh_vq *vq, unsigned int chains)
 {
 	lockdep_assert_held(&vq->lock);
 	if (!vq->call)
 		return;
 	vq->stats.signals++;
+	trace_kvh_vq_signal(vq, chains);
 	eventfd_signal(vq->call);
 }
 

@@ -11,6 +11,7 @@
 #include <linux/ktime.h>
 #include <linux/sched/clock.h>
 #include "core.h"
+#include "trace.h"
 
 /* Shortest spin worth the trouble. */
 #define SPIN_MIN_NS	((u64)4 * NSEC_PER_USEC)
@@ -32,17 +33,21 @@ static void vq_mark_ring(struct kvh_vq *vq)
 /* Make completions visible and interrupt the driver if it wants to be. */
 static void vq_flush(struct kvh_vq *vq)
 {
-	if (!vq->unflushed)
+	unsigned int n = vq->unflushed;
+
+	if (!n)
 		return;
 	vq->unflushed = 0;
 	if (!kvh_ring_publish(&vq->ring))
 		return;
 	if (kvh_dirty_on(vq))
 		vq_mark_ring(vq);
-	if (kvh_ring_need_signal(&vq->ring))
-		kvh_vq_signal(vq);
-	else
+	if (kvh_ring_need_signal(&vq->ring)) {
+		kvh_vq_signal(vq, n);
+	} else {
 		vq->stats.signals_suppressed++;
+		trace_kvh_vq_suppress(vq, n);
+	}
 }
 
 static bool vq_may_take(const struct kvh_vq *vq)
@@ -98,6 +103,7 @@ static bool vq_poll(struct kvh_vq *vq)
 	do {
 		if (kvh_ring_has_avail(&vq->ring) || vq->dev->backend->pending(vq)) {
 			vq->stats.polls++;
+			trace_kvh_vq_poll(vq);
 			return true;
 		}
 		cpu_relax();
@@ -162,6 +168,7 @@ static bool vq_turn(struct kvh_vq *vq)
 	vq->kick_on = true;
 	if (kvh_ring_enable_kick(&vq->ring)) {
 		vq->stats.polls++;
+		trace_kvh_vq_poll(vq);
 		return true;
 	}
 	if (vq->busyloop)
@@ -279,6 +286,8 @@ int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains)
 	vq->stats.chains += n;
 	vq->budget -= n;
 	WRITE_ONCE(vq->in_flight, vq->in_flight + n);
+	if (n)
+		trace_kvh_vq_take(vq, n);
 	*chains = vq->chains;
 	return n;
 }
@@ -294,8 +303,15 @@ EXPORT_SYMBOL_GPL(kvh_vq_take);
  */
 void kvh_vq_untake(struct kvh_vq *vq, const struct kvh_chain *chains, unsigned int n)
 {
+	unsigned int i;
+
 	lockdep_assert_held(&vq->lock);
+	if (!n)
+		return;
 	kvh_ring_untake(&vq->ring, chains, n);
+	trace_kvh_vq_untake(vq, n);
+	for (i = 0; i < n; i++)
+		vq->stats.bytes_read -= chains[i].read_len;
 	vq->stats.chains -= n;
 	vq->budget += n;
 	WRITE_ONCE(vq->in_flight, vq->in_flight - n);

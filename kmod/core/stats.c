@@ -257,8 +257,8 @@ void kvh_stats_dev_add(struct kvh_dev *dev)
 	static atomic_t serial = ATOMIC_INIT(0);
 	char name[48];
 
-	snprintf(name, sizeof(name), "%s-%d-%u", dev->backend->name, dev->pid,
-		 (unsigned int)atomic_inc_return(&serial));
+	dev->id = atomic_inc_return(&serial);
+	snprintf(name, sizeof(name), "%s-%d-%u", dev->backend->name, dev->pid, dev->id);
 	dev->debugfs = debugfs_create_file(name, 0400, stats_root, dev, &stats_fops);
 }
 

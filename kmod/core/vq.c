@@ -12,6 +12,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include "core.h"
+#include "trace.h"
 
 #define DESC_ALIGN	16
 
@@ -151,6 +152,7 @@ static int vq_start_locked(struct kvh_vq *vq)
 	vq->unflushed = 0;
 	WRITE_ONCE(vq->hold, false);
 	WRITE_ONCE(vq->state, KVH_VQ_RUNNING);
+	trace_kvh_vq_start(vq);
 	return 0;
 
 err_stop:
@@ -226,6 +228,7 @@ int kvh_vq_stop(struct kvh_vq *vq)
 		return ret;
 	mutex_lock(&vq->lock);
 	WRITE_ONCE(vq->state, KVH_VQ_STOPPED);
+	trace_kvh_vq_stop(vq);
 	WRITE_ONCE(vq->hold, false);
 	vq->dev->backend->stop(vq);
 	kvh_vq_unmap(vq);
@@ -334,6 +337,7 @@ void kvh_vq_break(struct kvh_vq *vq, enum kvh_ring_fault fault)
 	WRITE_ONCE(vq->state, KVH_VQ_BROKEN);
 	vq->stats.broken++;
 	vq->stats.faults[fault]++;
+	trace_kvh_vq_broken(vq, fault);
 	if (vq->err)
 		eventfd_signal(vq->err);
 }
@@ -415,3 +419,18 @@ bool kvh_vq_has_feature(const struct kvh_vq *vq, unsigned int bit)
 	return vq->features & BIT_ULL(bit);
 }
 EXPORT_SYMBOL_GPL(kvh_vq_has_feature);
+
+/**
+ * kvh_vq_id() - which queue is this?
+ * @vq: queue
+ * @id: result
+ *
+ * Context: Any.
+ */
+void kvh_vq_id(const struct kvh_vq *vq, struct kvh_vq_id *id)
+{
+	id->owner = vq->dev->pid;
+	id->dev = vq->dev->id;
+	id->queue = vq->index;
+}
+EXPORT_SYMBOL_GPL(kvh_vq_id);

@@ -87,6 +87,18 @@ int kvh_dev_hold(struct kvh_dev *dev);
 void kvh_dev_resume(struct kvh_dev *dev);
 int kvh_dev_stop_queues(struct kvh_dev *dev);
 
+/**
+ * struct kvh_vq_id - which queue, for tracepoints
+ * @owner: process that owns the device
+ * @dev:   number of the device, as in the name of its debugfs file
+ * @queue: number of the queue
+ */
+struct kvh_vq_id {
+	pid_t owner;
+	u32 dev;
+	u32 queue;
+};
+
 /* The queue. */
 void kvh_vq_set_private(struct kvh_vq *vq, void *private);
 void *kvh_vq_private(const struct kvh_vq *vq);
@@ -94,6 +106,7 @@ void *kvh_vq_stats(const struct kvh_vq *vq);
 struct kvh_dev *kvh_vq_dev(const struct kvh_vq *vq);
 unsigned int kvh_vq_size(const struct kvh_vq *vq);
 bool kvh_vq_has_feature(const struct kvh_vq *vq, unsigned int bit);
+void kvh_vq_id(const struct kvh_vq *vq, struct kvh_vq_id *id);
 int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains);
 void kvh_vq_untake(struct kvh_vq *vq, const struct kvh_chain *chains, unsigned int n);
 const struct kvh_seg *kvh_vq_segs(const struct kvh_vq *vq, const struct kvh_chain *chain);
