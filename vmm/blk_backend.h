@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <kvhost.h>
 
 struct blk_backend;
@@ -26,6 +27,7 @@ struct virtio_queue;
  * @queue_stop:    stop; on return nothing of it is in flight
  * @set_limits:    use the disk no faster than that from now on
  * @stats:         read the counters of a queue
+ * @requests:      read what became of a queue's requests; NULL: not counted
  * @destroy:       free; no queue is served
  *
  * Functions that return int return 0 or -errno.
@@ -42,6 +44,8 @@ struct blk_backend_ops {
 			  const struct disk_limits *limits);
 	int (*stats)(struct blk_backend *backend, unsigned int index,
 		     struct kvhost_vring_stats *stats);
+	int (*requests)(struct blk_backend *backend, unsigned int index,
+			struct kvhost_blk_queue_stats *stats);
 	void (*destroy)(struct blk_backend *backend);
 };
 
@@ -89,5 +93,9 @@ int blk_kernel_create(struct blk_backend **backend,
 		      const struct blk_setup *setup);
 int blk_user_create(struct blk_backend **backend,
 		    const struct blk_setup *setup);
+
+/* blk_stats.c */
+void blk_stats_print(FILE *out, const char *name, struct blk_backend *backend,
+		     unsigned int queues);
 
 #endif

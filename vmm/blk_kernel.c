@@ -133,6 +133,12 @@ static int stats(struct blk_backend *backend, unsigned int index,
 	return vhost_get_vring_stats(&to_kernel(backend)->vh, index, st);
 }
 
+static int requests(struct blk_backend *backend, unsigned int index,
+		    struct kvhost_blk_queue_stats *st)
+{
+	return vhost_blk_get_queue_stats(&to_kernel(backend)->vh, index, st);
+}
+
 static void destroy(struct blk_backend *backend)
 {
 	struct blk_kernel *k = to_kernel(backend);
@@ -148,6 +154,7 @@ static const struct blk_backend_ops ops = {
 	.queue_start = queue_start,
 	.queue_stop = queue_stop,
 	.stats = stats,
+	.requests = requests,
 	.destroy = destroy,
 };
 

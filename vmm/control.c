@@ -45,6 +45,11 @@ static void do_status(struct vm *vm, FILE *out)
 	vm_status(vm, out);
 }
 
+static void do_stats(struct vm *vm, FILE *out)
+{
+	vm_stats(vm, out);
+}
+
 static void do_reset(struct vm *vm, FILE *out)
 {
 	vm_request_reset(vm);
@@ -68,6 +73,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "status", "", do_status, "print the state of the VM and its disks" },
+	{ "stats", "", do_stats, "print the counters of its disks, as debugfs does" },
 	{ "reset", "", do_reset, "reset the machine, as its reset button would" },
 	{ "powerdown", "", do_powerdown, "press the power button; the guest may take its time" },
 	{ "quit", "", do_quit, "end the VM now, as if its power were cut" },
@@ -328,29 +334,71 @@ static int client_connect(const char *path)
 	return fd;
 }
 
-/* Print the answer; its last line decides the exit status. */
-static int client_answer(int fd)
+/* Hand on the answer line by line; its last line decides. */
+static int client_answer(int fd, int (*line_fn)(void *opaque, char *line), void *opaque)
 {
 	FILE *in = fdopen(fd, "r");
-	char line[512];
+	int err = -ETIMEDOUT;
+	char *line = NULL;
+	size_t room = 0;
 
-	while (in && fgets(line, sizeof(line), in)) {
+	if (!in) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (err == -ETIMEDOUT && getline(&line, &room, in) > 0) {
 		if (!strcmp(line, "ok\n")) {
-			fclose(in);
-			return 0;
-		}
-		if (!strncmp(line, "error: ", 7)) {
+			err = 0;
+		} else if (!strncmp(line, "error: ", 7)) {
 			line[strcspn(line, "\n")] = 0;
 			log_error("%s", line + 7);
-			fclose(in);
-			return VM_EXIT_USAGE;
+			err = -EINVAL;
+		} else if (line_fn(opaque, line)) {
+			err = -ENOMEM;
 		}
-		fputs(line, stdout);
 	}
-	log_error("the VM did not answer within 10 seconds, or ended");
-	if (in)
-		fclose(in);
-	return VM_EXIT_HOST;
+	if (err == -ETIMEDOUT)
+		log_error("the VM did not answer within 10 seconds, or ended");
+	free(line);
+	fclose(in);
+	return err;
+}
+
+/**
+ * control_ask() - have a VM run a command
+ * @path:    of its control socket
+ * @command: one of those in the table
+ * @line_fn: called for each line of the answer; non-zero: out of memory
+ * @opaque:  its argument
+ *
+ * Return: 0; -E2BIG for a command too long to be one; after one line on stderr
+ * -EINVAL if the VM refused it, another -errno if it could not be asked or did
+ * not answer.
+ */
+int control_ask(const char *path, const char *command,
+		int (*line_fn)(void *opaque, char *line), void *opaque)
+{
+	char line[LINE_BYTES];
+	int fd, n;
+
+	n = snprintf(line, sizeof(line), "%s\n", command);
+	if (n >= (int)sizeof(line))
+		return -E2BIG;
+	fd = client_connect(path);
+	if (fd < 0)
+		return fd == -EINVAL ? -EIO : fd;
+	if (write_all(fd, line, (size_t)n)) {
+		log_error("the VM at '%s' hung up", path);
+		close(fd);
+		return -EPIPE;
+	}
+	return client_answer(fd, line_fn, opaque);
+}
+
+static int print_line(void *opaque, char *line)
+{
+	fputs(line, opaque);
+	return 0;
 }
 
 /**
@@ -363,26 +411,18 @@ static int client_answer(int fd)
 int control_client(int argc, char **argv)
 {
 	char line[LINE_BYTES];
-	int fd, n = 0;
+	int err, n = 0;
 
 	if (argc == 1 && !strcmp(argv[0], "--help"))
 		return client_usage(stdout, 0);
 	if (argc < 2)
 		return client_usage(stderr, VM_EXIT_USAGE);
 	for (int i = 1; i < argc && n < (int)sizeof(line); i++)
-		n += snprintf(line + n, sizeof(line) - n, "%s%c", argv[i],
-			      i + 1 < argc ? ' ' : '\n');
-	if (n >= (int)sizeof(line)) {
+		n += snprintf(line + n, sizeof(line) - n, "%s%s", i > 1 ? " " : "", argv[i]);
+	err = n < (int)sizeof(line) ? control_ask(argv[0], line, print_line, stdout) : -E2BIG;
+	if (err == -E2BIG)
 		log_error("'%s' is not a command; `kvhost ctl --help` lists them", argv[1]);
+	if (err == -E2BIG || err == -EINVAL)
 		return VM_EXIT_USAGE;
-	}
-	fd = client_connect(argv[0]);
-	if (fd < 0)
-		return VM_EXIT_HOST;
-	if (write_all(fd, line, (size_t)n)) {
-		log_error("the VM at '%s' hung up", argv[0]);
-		close(fd);
-		return VM_EXIT_HOST;
-	}
-	return client_answer(fd);
+	return err ? VM_EXIT_HOST : 0;
 }

@@ -187,6 +187,13 @@ static void print_status(void *opaque, FILE *out)
 	}
 }
 
+static void print_stats(void *opaque, FILE *out)
+{
+	struct dev_blk *blk = opaque;
+
+	blk_stats_print(out, blk->name, blk->backend, blk->vdev.nqueues);
+}
+
 static void destroy(struct dev_blk *blk)
 {
 	virtio_pci_destroy(&blk->pci);
@@ -363,6 +370,7 @@ int dev_blk_create(struct vm *vm, const struct disk_options *opt)
 		.name = blk->name,
 		.stop = stop,
 		.status = print_status,
+		.stats = print_stats,
 		.command = dev_blk_command,
 		.opaque = blk,
 	};

@@ -10,6 +10,7 @@
 
 #include "control.h"
 #include "options.h"
+#include "stat.h"
 #include "util.h"
 #include "vm.h"
 
@@ -54,6 +55,12 @@ static int version(int argc, char **argv)
 	return 0;
 }
 
+/* getopt wants the name in front of the arguments. */
+static int stat_counters(int argc, char **argv)
+{
+	return stat_command(argc + 1, argv - 1);
+}
+
 static int help(int argc, char **argv);
 
 static const struct {
@@ -63,6 +70,7 @@ static const struct {
 } commands[] = {
 	{ "run", run, "boot a guest; `kvhost run --help` lists the options" },
 	{ "ctl", control_client, "talk to a running VM; `kvhost ctl --help` lists the commands" },
+	{ "stat", stat_counters, "show what queues do; `kvhost stat --help` lists the options" },
 	{ "version", version, "print the version" },
 	{ "help", help, "show this text" },
 };

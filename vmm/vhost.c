@@ -393,6 +393,24 @@ int vhost_get_vring_stats(struct vhost *vh, unsigned int index,
 }
 
 /**
+ * vhost_blk_get_queue_stats() - read what became of a queue's requests
+ * @vh:    from vhost_open()
+ * @index: the queue
+ * @stats: filled in
+ *
+ * Return: 0 or -errno of the kernel.
+ */
+int vhost_blk_get_queue_stats(struct vhost *vh, unsigned int index,
+			      struct kvhost_blk_queue_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	stats->index = index;
+	stats->size = sizeof(*stats);
+	return vring_step(vh, KVHOST_BLK_GET_QUEUE_STATS, stats,
+			  "tell the requests of", index);
+}
+
+/**
  * vhost_blk_set_backend() - give a block device its disk
  * @vh:      from vhost_open()
  * @backend: the disk; @backend->size is filled in here

@@ -52,6 +52,8 @@ int vhost_enable_vring(struct vhost *vh, const struct virtio_queue *vq,
 		       int enable);
 int vhost_get_vring_stats(struct vhost *vh, unsigned int index,
 			  struct kvhost_vring_stats *stats);
+int vhost_blk_get_queue_stats(struct vhost *vh, unsigned int index,
+			      struct kvhost_blk_queue_stats *stats);
 int vhost_blk_set_backend(struct vhost *vh, struct kvhost_blk_backend *backend);
 int vhost_blk_set_limits(struct vhost *vh, struct kvhost_blk_limits *limits);
 int vhost_blk_get_config(struct vhost *vh, struct kvhost_blk_config *config);

@@ -288,6 +288,29 @@ void vm_status(struct vm *vm, FILE *out)
 	vm_unlock(vm);
 }
 
+static void stats_hooks(struct vm_hook *h, FILE *out)
+{
+	if (!h)
+		return;
+	stats_hooks(h->next, out);
+	if (h->stats)
+		h->stats(h->opaque, out);
+}
+
+/**
+ * vm_stats() - print the counters of the devices
+ * @vm:  the VM
+ * @out: stream
+ *
+ * Context: main thread, vm_lock() not held.
+ */
+void vm_stats(struct vm *vm, FILE *out)
+{
+	vm_lock(vm);
+	stats_hooks(vm->hooks, out);
+	vm_unlock(vm);
+}
+
 /**
  * vm_command() - have a device do what `kvhost ctl` asks for
  * @vm:     the VM

@@ -46,6 +46,7 @@ enum vm_exit {
  * @reset:  machine reset: vCPUs stand still, RAM stays. PCI functions have
  *          pci_ops.reset and need not use this. Main thread, vm_lock() held
  * @status: print "key=value" lines. Main thread, vm_lock() held
+ * @stats:  print counters as stat_read.c reads them; likewise
  * @command: carry out @verb of `kvhost ctl`, with what was typed behind the
  *          device's name; returns 0, or -errno after one "error: ..." line on
  *          @out. Main thread, vm_lock() held
@@ -57,6 +58,7 @@ struct vm_hook {
 	void (*stop)(void *opaque);
 	void (*reset)(void *opaque);
 	void (*status)(void *opaque, FILE *out);
+	void (*stats)(void *opaque, FILE *out);
 	int (*command)(void *opaque, const char *verb, char *arg, FILE *out);
 	void *opaque;
 	struct vm_hook *next;
@@ -91,6 +93,7 @@ void vm_request_reset(struct vm *vm);
 
 /* For the control socket; main thread, vm_lock() not held. */
 void vm_status(struct vm *vm, FILE *out);
+void vm_stats(struct vm *vm, FILE *out);
 void vm_power_button(struct vm *vm);
 int vm_command(struct vm *vm, const char *verb, const char *device, char *arg, FILE *out);
 
