@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "kselftest.h"
 #include "attack.h"
 
 static bool works(struct attack *a, struct blkreq *r, unsigned int i)
@@ -101,14 +102,9 @@ static const char *try_row(struct attack *a, const struct row *row,
 	return eventfd_take(a->k.q[0].err_fd) ? "revived, it reports an error" : NULL;
 }
 
-/**
- * attack_row() - try a row on a device of its own
- * @s:   what to try it on
- * @row: what to try
- *
- * Return: NULL, or what is not as it should be.
- */
-const char *attack_row(const struct stage *s, const struct row *row)
+/* Try a row on a device of its own. Return: NULL, or what is not so. */
+static const char *attack_row(const struct stage *s, const struct row *row,
+			      bool in_order)
 {
 	struct kvhost_opts o = s->ring;
 	struct attack a;
@@ -118,6 +114,7 @@ const char *attack_row(const struct stage *s, const struct row *row)
 	must(o.fd >= 0 && !ftruncate(o.fd, 1 << 20), "memfd: %m");
 	o.queues = 2;
 	o.no_indirect = row->no_indirect;
+	o.in_order = in_order;
 	kvhost_start(&a.k, &o);
 	blkreq_init(&a.r, &a.k.mem, GMEM_LOW, 4096);
 	blkreq_init(&a.other, &a.k.mem, GMEM_LOW, 4096);
@@ -125,4 +122,28 @@ const char *attack_row(const struct stage *s, const struct row *row)
 	kvhost_close(&a.k);
 	close(o.fd);
 	return err;
+}
+
+/**
+ * attack_all() - be a test program that tries rows, out of order and in order
+ * @s:    what to try them on
+ * @rows: what to try
+ * @n:    how many
+ */
+void attack_all(const struct stage *s, const struct row *rows, unsigned int n)
+{
+	unsigned int i, in_order;
+	const char *err;
+
+	ksft_print_header();
+	ksft_set_plan(2 * n);
+	for (in_order = 0; in_order < 2; in_order++)
+		for (i = 0; i < n; i++) {
+			err = attack_row(s, &rows[i], in_order);
+			if (err)
+				ksft_print_msg("%s\n", err);
+			ksft_test_result(!err, "%s breaks its queue alone%s\n",
+					 rows[i].name, in_order ? ", in order" : "");
+		}
+	ksft_finished();
 }

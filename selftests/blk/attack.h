@@ -57,6 +57,6 @@ struct stage {
 	void (*lay)(struct attack *a, const struct row *row);
 };
 
-const char *attack_row(const struct stage *s, const struct row *row);
+void attack_all(const struct stage *s, const struct row *rows, unsigned int n);
 
 #endif /* SELFTESTS_BLK_ATTACK_H */

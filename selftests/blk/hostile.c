@@ -341,20 +341,7 @@ static void lay(struct attack *a, const struct row *row)
 
 int main(void)
 {
-	struct stage s = { .ring = { .size = QUEUE }, .lay = lay };
-	const char *err;
-	unsigned int i;
+	const struct stage s = { .ring = { .size = QUEUE }, .lay = lay };
 
-	ksft_print_header();
-	ksft_set_plan(2 * ARRAY_SIZE(rows));
-	for (i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
-		s.ring.in_order = i >= ARRAY_SIZE(rows);
-		err = attack_row(&s, &rows[i % ARRAY_SIZE(rows)]);
-		if (err)
-			ksft_print_msg("%s\n", err);
-		ksft_test_result(!err, "%s breaks its queue alone%s\n",
-				 rows[i % ARRAY_SIZE(rows)].name,
-				 s.ring.in_order ? ", in order" : "");
-	}
-	ksft_finished();
+	attack_all(&s, rows, ARRAY_SIZE(rows));
 }

@@ -24,11 +24,18 @@ static void move(struct kvhost *k, unsigned int i, u32 id)
 	KVHOST_IOCTL(k, VHOST_ATTACH_VRING_WORKER, &w);
 }
 
+/* What the victim runs on. */
+struct scene {
+	unsigned int workers;
+	bool packed;
+};
+
 /* Keep all queues busy for ever; report the first completion on @ready. */
-static _Noreturn void victim(int fd, int ready, unsigned int workers)
+static _Noreturn void victim(int fd, int ready, const struct scene *s)
 {
 	static struct blkreq r[QUEUES][DEPTH];
-	struct kvhost_opts o = { .fd = fd, .queues = QUEUES, .size = 64, .workers = workers };
+	struct kvhost_opts o = { .fd = fd, .queues = QUEUES, .size = 64,
+		.workers = s->workers, .packed = s->packed };
 	struct kvhost k;
 	unsigned int i, j, n = 0;
 	struct vq_used u;
@@ -51,14 +58,14 @@ static _Noreturn void victim(int fd, int ready, unsigned int workers)
 				must(write(ready, "", 1) == 1, "pipe: %m");
 			blkreq_set(q, random() & 1, random() % 4096, LEN);
 			must(blkreq_submit(q, &k.q[i], NULL) >= 0, "ring full");
-			if (workers)
-				move(&k, i, n % workers);
+			if (s->workers)
+				move(&k, i, n % s->workers);
 		}
 	}
 }
 
 /* Start a victim and kill it once it is at work. Return: whether it ever was. */
-static bool kill_one(int fd, unsigned int workers)
+static bool kill_one(int fd, const struct scene *s)
 {
 	struct timespec delay = { .tv_nsec = random() % 60000000 };
 	int p[2], st;
@@ -70,7 +77,7 @@ static bool kill_one(int fd, unsigned int workers)
 	pid = fork();
 	must(pid >= 0, "fork: %m");
 	if (!pid)
-		victim(fd, p[1], workers);
+		victim(fd, p[1], s);
 	close(p[1]);
 	ok = read(p[0], &c, 1) == 1;
 	if (ok)
@@ -89,7 +96,7 @@ FIXTURE_VARIANT(kill_owner) {
 	enum disk disk;
 	int flags;
 	unsigned int times;
-	unsigned int workers;
+	struct scene scene;
 };
 
 FIXTURE_VARIANT_ADD(kill_owner, slow_null_blk) {
@@ -101,7 +108,15 @@ FIXTURE_VARIANT_ADD(kill_owner, null_blk) {
 };
 
 FIXTURE_VARIANT_ADD(kill_owner, moving_between_two_workers) {
-	.disk = DISK_SLOW, .flags = O_RDWR, .times = 10, .workers = 2
+	.disk = DISK_SLOW, .flags = O_RDWR, .times = 10, .scene = { .workers = 2 }
+};
+
+FIXTURE_VARIANT_ADD(kill_owner, slow_null_blk_on_packed_rings) {
+	.disk = DISK_SLOW, .flags = O_RDWR, .times = 10, .scene = { .packed = true }
+};
+
+FIXTURE_VARIANT_ADD(kill_owner, ext4_direct_on_packed_rings) {
+	.disk = DISK_EXT4, .flags = O_RDWR | O_DIRECT, .times = 5, .scene = { .packed = true }
 };
 
 FIXTURE_VARIANT_ADD(kill_owner, tmpfs) {
@@ -133,7 +148,7 @@ TEST_F_TIMEOUT(kill_owner, leaves_no_thread_page_or_file, 180)
 	srandom(time(NULL));
 	leak_snapshot(&before);
 	for (i = 0; i < variant->times; i++) {
-		ASSERT_TRUE(kill_one(self->fd, variant->workers));
+		ASSERT_TRUE(kill_one(self->fd, &variant->scene));
 		ASSERT_TRUE(leak_wait_clean(&before, &after)) {
 			TH_LOG("after kill %u", i + 1);
 		}

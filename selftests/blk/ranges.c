@@ -19,6 +19,7 @@ FIXTURE(ranges) {
 FIXTURE_VARIANT(ranges) {
 	enum disk disk;
 	bool zeroes_without_unmap;
+	bool packed;
 };
 
 FIXTURE_VARIANT_ADD(ranges, nullb) {
@@ -34,6 +35,12 @@ FIXTURE_VARIANT_ADD(ranges, tmpfs) {
 FIXTURE_VARIANT_ADD(ranges, ext4) {
 	.disk = DISK_EXT4,
 	.zeroes_without_unmap = true,
+};
+
+FIXTURE_VARIANT_ADD(ranges, nullb_on_a_packed_ring) {
+	.disk = DISK_NULLB,
+	.zeroes_without_unmap = true,
+	.packed = true,
 };
 
 /* One request that carries the first @bytes of @seg. */
@@ -65,7 +72,10 @@ static bool is_zero(const u8 *p, size_t len)
 
 FIXTURE_SETUP(ranges)
 {
-	struct kvhost_opts o = { .fd = backing_open(disk_paths[variant->disk], O_RDWR) };
+	struct kvhost_opts o = {
+		.fd = backing_open(disk_paths[variant->disk], O_RDWR),
+		.packed = variant->packed,
+	};
 	struct blkreq w;
 
 	ASSERT_LE(0, o.fd);

@@ -99,13 +99,13 @@ static void must(bool cond, const char *what)
 	abort();
 }
 
+static _Alignas(16) struct entry desc;
+static _Alignas(4) u16 driver[4], device[8];
+
 /* A ring of one slot, whose only buffer is the table at 0x1000. */
 static void offer(struct kvh_ring *ring, u32 len, bool linked)
 {
 	static __le64 table[2 * KVH_CHAIN_SEGS_MAX];
-	static struct entry desc __attribute__((aligned(16)));
-	static u16 driver[4] __attribute__((aligned(4)));
-	static u16 device[8] __attribute__((aligned(4)));
 	const struct kvh_ring_config cfg = {
 		.layout = linked ? KVH_RING_SPLIT : KVH_RING_PACKED,
 		.size = 1,

@@ -30,7 +30,7 @@ typedef uint64_t u64;
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
-#define noinline	__attribute__((__noinline__))
+#define noinline	__attribute_noinline__
 
 /**
  * struct kvh_env - who takes buffers
