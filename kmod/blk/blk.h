@@ -20,6 +20,7 @@
 #include <uapi/kvhost.h>
 #include <kvhost.h>
 #include "blk_hdr.h"
+#include "halt.h"
 #include "limit.h"
 
 /*
@@ -30,11 +31,24 @@
 #define BLK_QUEUE_PAGES	8192u
 
 struct block_device;
+struct cgroup_subsys_state;
+struct mem_cgroup;
 
 /**
- * struct blk_disk - what requests go to; constant once built
+ * struct blk_owner - on whose account I/O is done
+ * @css:   block cgroup
+ * @memcg: memory cgroup
+ */
+struct blk_owner {
+	struct cgroup_subsys_state *css;
+	struct mem_cgroup *memcg;
+};
+
+/**
+ * struct blk_disk - what requests go to; constant once built but for the capacity
  * @file:      the file or device node given, holding all below alive
  * @cred:      who gave it: files are read and written in their name
+ * @owner:     who pays for what is deferred
  * @wq:        where what may block is done
  * @limits:    what requests are held against
  * @discard_granularity: bytes deallocated together, 0 if not known
@@ -42,6 +56,7 @@ struct block_device;
  * @bdev:      block device, NULL for a regular file
  * @flags:     KVHOST_BLK_*
  * @start:     first byte of the disk in @file
+ * @length:    bytes it was given, 0 for all there are
  * @pbs:       physical block size, bytes
  * @wb_err:    errors of writing back @file's cache up to when it was given
  * @mem_align: mask that memory addresses must not have bits of; 0: any
@@ -50,6 +65,7 @@ struct block_device;
 struct blk_disk {
 	struct file *file;
 	const struct cred *cred;
+	struct blk_owner owner;
 	struct workqueue_struct *wq;
 	struct kvh_blk_limits limits;
 	u32 discard_granularity;
@@ -58,6 +74,7 @@ struct blk_disk {
 	struct block_device *bdev;
 	u64 flags;
 	u64 start;
+	u64 length;
 	u32 pbs;
 	u32 mem_align;
 	u8 serial[KVHOST_BLK_SERIAL_BYTES];
@@ -68,10 +85,12 @@ struct blk_disk {
  * @disk:  its disk, NULL without one; under the device lock, stable while a
  *         queue runs
  * @limit: how fast it may be used
+ * @halt:  queues that stopped at an error of it
  */
 struct blk_dev {
 	struct blk_disk *disk;
 	struct blk_limit limit;
+	struct blk_halt halt;
 };
 
 /**
@@ -127,6 +146,7 @@ struct blk_req {
  * @vq:        the core's queue
  * @limit:     limits of the device
  * @waiter:    our place where they make us wait
+ * @halted:    failed requests that wait for the owner
  * @reqs:      as many requests as the queue has descriptors
  * @free:      stack of unused ones
  * @nr_free:   its height
@@ -141,6 +161,7 @@ struct blk_queue {
 	struct kvh_vq *vq;
 	struct blk_limit *limit;
 	struct blk_waiter waiter;
+	struct blk_halted halted;
 	struct blk_req *reqs;
 	struct blk_req **free;
 	unsigned int nr_free;
@@ -181,13 +202,16 @@ void blk_queue_stop(struct kvh_vq *vq);
 void blk_queue_serve(struct kvh_vq *vq);
 void blk_queue_reap(struct kvh_vq *vq);
 bool blk_queue_pending(struct kvh_vq *vq);
+void blk_queue_put(struct blk_queue *bq, struct blk_req *req);
 
 /* request.c */
 void blk_req_start(struct blk_req *req, const struct kvh_chain *chain);
+void blk_req_retry(struct blk_req *req);
 void blk_req_finish(struct blk_req *req);
 
 /* range.c */
 int blk_range_start(struct blk_req *req, const struct kvh_seg *segs, u64 off);
+void blk_range_submit(struct blk_req *req);
 
 /* bounce.c */
 int blk_bounce_get(struct blk_req *req, const struct kvh_seg *segs, unsigned int n, u64 off);
@@ -212,5 +236,12 @@ void blk_defer(struct blk_req *req, work_func_t fn);
 /* disk.c */
 struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b);
 void blk_disk_close(struct blk_disk *disk);
+void blk_disk_resize(struct blk_disk *disk);
+
+/* charge.c */
+void blk_owner_get(struct blk_owner *owner);
+void blk_owner_put(struct blk_owner *owner);
+struct mem_cgroup *blk_charge_begin(const struct blk_owner *owner);
+void blk_charge_end(struct mem_cgroup *old);
 
 #endif /* KVH_BLK_H */

@@ -36,10 +36,12 @@ static bool on_disk(const struct kvh_blk_limits *lim, u64 sector, u64 bytes)
 {
 	u64 n = bytes >> KVH_BLK_SECTOR_SHIFT;
 	u64 block = lim->lbs >> KVH_BLK_SECTOR_SHIFT;
+	/* A disk may be resized at any time: one load. */
+	u64 capacity = __atomic_load_n(&lim->capacity, __ATOMIC_RELAXED);
 
 	if (!bytes || bytes & (lim->lbs - 1) || sector & (block - 1))
 		return false;
-	return n <= lim->capacity && sector <= lim->capacity - n;
+	return n <= capacity && sector <= capacity - n;
 }
 
 /* Payload on the one side and none on the other, that a write may change (5.2.6.2). */

@@ -32,7 +32,7 @@ static int disk_check_mode(const struct blk_disk *disk)
 	return file->f_flags & O_APPEND ? -EINVAL : 0;
 }
 
-static void disk_measure_bdev(struct blk_disk *disk, u64 *size)
+static void disk_measure_bdev(struct blk_disk *disk)
 {
 	struct block_device *bdev = disk->bdev;
 
@@ -44,10 +44,9 @@ static void disk_measure_bdev(struct blk_disk *disk, u64 *size)
 	disk->limits.erase = bdev_max_secure_erase_sectors(bdev);
 	/* Where the device cannot, the kernel writes zeroes. */
 	disk->limits.zeroes = true;
-	*size = (u64)bdev_nr_sectors(bdev) << SECTOR_SHIFT;
 }
 
-static void disk_measure_file(struct blk_disk *disk, u64 *size)
+static void disk_measure_file(struct blk_disk *disk)
 {
 	struct inode *inode = file_inode(disk->file);
 
@@ -63,7 +62,6 @@ static void disk_measure_file(struct blk_disk *disk, u64 *size)
 	/* A file system that cannot answers UNSUPP then. */
 	disk->limits.discard = disk->file->f_op->fallocate;
 	disk->limits.zeroes = disk->file->f_op->fallocate;
-	*size = i_size_read(inode);
 	/* What went wrong before is told by the first fsync, and only by that. */
 	errseq_check_and_advance(&disk->file->f_mapping->wb_err, &disk->wb_err);
 }
@@ -80,6 +78,12 @@ static bool is_storage(const struct file *file)
 	       file->f_op->read_iter && file->f_op->write_iter && file->f_op->fsync;
 }
 
+static u64 disk_size(const struct blk_disk *disk)
+{
+	return disk->bdev ? (u64)bdev_nr_sectors(disk->bdev) << SECTOR_SHIFT :
+			    (u64)i_size_read(file_inode(disk->file));
+}
+
 static int disk_measure(struct blk_disk *disk, const struct kvhost_blk_backend *b)
 {
 	u64 size, end;
@@ -88,17 +92,19 @@ static int disk_measure(struct blk_disk *disk, const struct kvhost_blk_backend *
 		disk->bdev = I_BDEV(disk->file->f_mapping->host);
 		if (bdev_is_zoned(disk->bdev))
 			return -EINVAL;
-		disk_measure_bdev(disk, &size);
+		disk_measure_bdev(disk);
 	} else if (is_storage(disk->file)) {
-		disk_measure_file(disk, &size);
+		disk_measure_file(disk);
 	} else {
 		return -EINVAL;
 	}
 	if (!IS_ALIGNED(b->offset, disk->limits.lbs) || !IS_ALIGNED(b->length, disk->limits.lbs))
 		return -EINVAL;
+	size = disk_size(disk);
 	if (check_add_overflow(b->offset, b->length, &end) || end > size || b->offset > size)
 		return -EINVAL;
 	disk->start = b->offset;
+	disk->length = b->length;
 	disk->limits.capacity = (b->length ? b->length : size - b->offset) >> SECTOR_SHIFT;
 	return disk->limits.capacity ? 0 : -EINVAL;
 }
@@ -166,6 +172,7 @@ struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b)
 	if (ret)
 		goto err_put;
 	disk->cred = get_current_cred();
+	blk_owner_get(&disk->owner);
 	return disk;
 
 err_put:
@@ -190,7 +197,25 @@ void blk_disk_close(struct blk_disk *disk)
 	if (disk->bdev)
 		invalidate_bdev(disk->bdev);
 	destroy_workqueue(disk->wq);
+	blk_owner_put(&disk->owner);
 	put_cred(disk->cred);
 	fput(disk->file);
 	kfree(disk);
+}
+
+/**
+ * blk_disk_resize() - look again how large a disk is
+ * @disk: disk; requests may be in flight and be checked meanwhile
+ *
+ * Context: Process context, device lock held.
+ */
+void blk_disk_resize(struct blk_disk *disk)
+{
+	u64 size = disk_size(disk), bytes;
+
+	bytes = size - min(size, disk->start);
+	if (disk->length)
+		bytes = min(bytes, disk->length);
+	/* Pairs with the one load in on_disk(). */
+	WRITE_ONCE(disk->limits.capacity, bytes >> SECTOR_SHIFT);
 }

@@ -59,6 +59,7 @@ static void iter_prepare(struct blk_req *req, struct iov_iter *iter)
 static void rw_work(struct work_struct *work)
 {
 	struct blk_req *req = container_of(work, struct blk_req, work);
+	struct mem_cgroup *memcg = blk_charge_begin(&req->disk->owner);
 	struct iov_iter iter;
 	ssize_t ret;
 
@@ -74,6 +75,7 @@ static void rw_work(struct work_struct *work)
 		if (ret > 0)
 			req->moved += ret;
 	} while (ret > 0 && req->moved < req->ask.len);
+	blk_charge_end(memcg);
 	if (req->moved < req->ask.len)
 		blk_req_error(req, ret < 0 ? ret : -EIO);
 	blk_req_done(req);
@@ -100,10 +102,12 @@ int blk_file_sync(const struct blk_disk *disk)
 static void flush_work_fn(struct work_struct *work)
 {
 	struct blk_req *req = container_of(work, struct blk_req, work);
+	struct mem_cgroup *memcg = blk_charge_begin(&req->disk->owner);
 	const struct cred *old = override_creds(req->disk->cred);
 	int ret = blk_file_sync(req->disk);
 
 	revert_creds(old);
+	blk_charge_end(memcg);
 	if (ret)
 		blk_req_error(req, ret);
 	blk_req_done(req);

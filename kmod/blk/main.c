@@ -19,6 +19,7 @@ static int blk_open(struct kvh_dev *dev)
 	if (!bd)
 		return -ENOMEM;
 	blk_limit_init(&bd->limit);
+	blk_halt_init(&bd->halt);
 	kvh_dev_set_private(dev, bd);
 	return 0;
 }
@@ -47,7 +48,8 @@ static void blk_detach(struct kvh_dev *dev)
 	blk_limit_set(&bd->limit, &(struct kvhost_blk_limits){ });
 }
 
-#define BLK_FLAGS	(KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH)
+#define BLK_FLAGS	(KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH | \
+			 KVHOST_BLK_STOP_ON_ERROR)
 
 static int arg_size(const void __user *argp, u32 *size)
 {
@@ -153,6 +155,42 @@ static long blk_get_limits(struct kvh_dev *dev, void __user *argp)
 	return copy_to_user(argp, &get, min_t(size_t, size, sizeof(get))) ? -EFAULT : 0;
 }
 
+static long blk_get_error(struct kvh_dev *dev, void __user *argp)
+{
+	struct blk_dev *bd = kvh_dev_private(dev);
+	struct kvhost_blk_error get = { .size = sizeof(get) };
+	u32 size;
+	int ret = arg_size(argp, &size);
+
+	if (ret)
+		return ret;
+	blk_halt_get(&bd->halt, &get);
+	return copy_to_user(argp, &get, min_t(size_t, size, sizeof(get))) ? -EFAULT : 0;
+}
+
+static long blk_resume(struct kvh_dev *dev, const void __user *argp)
+{
+	struct blk_dev *bd = kvh_dev_private(dev);
+	u32 action;
+
+	if (get_user(action, (const u32 __user *)argp))
+		return -EFAULT;
+	if (action > KVHOST_BLK_REPORT)
+		return -EINVAL;
+	blk_halt_resume(&bd->halt, action);
+	return 0;
+}
+
+static long blk_resize(struct kvh_dev *dev)
+{
+	struct blk_dev *bd = kvh_dev_private(dev);
+
+	if (!bd->disk)
+		return -ENODEV;
+	blk_disk_resize(bd->disk);
+	return 0;
+}
+
 static long blk_ioctl(struct kvh_dev *dev, unsigned int cmd, void __user *argp)
 {
 	switch (cmd) {
@@ -164,6 +202,12 @@ static long blk_ioctl(struct kvh_dev *dev, unsigned int cmd, void __user *argp)
 		return blk_set_limits(dev, argp);
 	case KVHOST_BLK_GET_LIMITS:
 		return blk_get_limits(dev, argp);
+	case KVHOST_BLK_GET_ERROR:
+		return blk_get_error(dev, argp);
+	case KVHOST_BLK_RESUME:
+		return blk_resume(dev, argp);
+	case KVHOST_BLK_RESIZE:
+		return blk_resize(dev);
 	default:
 		return -ENOIOCTLCMD;
 	}

@@ -44,6 +44,7 @@ int blk_queue_start(struct kvh_vq *vq)
 		bq->free[bq->nr_free++] = &bq->reqs[i];
 	}
 	kvh_vq_set_private(vq, bq);
+	blk_halt_add(bq);
 	return 0;
 }
 
@@ -58,6 +59,7 @@ void blk_queue_stop(struct kvh_vq *vq)
 	struct blk_queue *bq = kvh_vq_private(vq);
 
 	blk_limit_leave(bq->limit, &bq->waiter);
+	blk_halt_remove(bq);
 	kvh_vq_set_private(vq, NULL);
 	kvfree(bq->free);
 	kvfree(bq->reqs);
@@ -87,7 +89,8 @@ static u64 chain_bytes(const struct kvh_chain *c)
 /* May the next chain begin? If not, something wakes the queue when it may. */
 static bool queue_may_begin(struct blk_queue *bq, const struct kvh_chain *c)
 {
-	return queue_has_room(bq) && blk_limit_take(bq->limit, &bq->waiter, chain_bytes(c));
+	return !bq->halted.nr && queue_has_room(bq) &&
+	       blk_limit_take(bq->limit, &bq->waiter, chain_bytes(c));
 }
 
 static void queue_begin(struct blk_queue *bq, const struct kvh_chain *chain)
@@ -132,6 +135,20 @@ void blk_queue_serve(struct kvh_vq *vq)
 }
 
 /**
+ * blk_queue_put() - answer a request; it is unused afterwards
+ * @bq:  queue
+ * @req: request, off blk_queue.done
+ *
+ * Context: Worker, queue lock held.
+ */
+void blk_queue_put(struct blk_queue *bq, struct blk_req *req)
+{
+	blk_req_finish(req);
+	bq->pages -= req->cost;
+	bq->free[bq->nr_free++] = req;
+}
+
+/**
  * blk_queue_reap() - complete the requests the disk has finished
  * @vq: queue
  *
@@ -143,14 +160,14 @@ void blk_queue_reap(struct kvh_vq *vq)
 	struct blk_req *req, *next;
 	struct llist_node *node;
 
+	blk_halt_reap(bq);
 	if (llist_empty(&bq->done))
 		return;
 	bq->now = local_clock();
 	node = llist_reverse_order(llist_del_all(&bq->done));
 	llist_for_each_entry_safe(req, next, node, done) {
-		blk_req_finish(req);
-		bq->pages -= req->cost;
-		bq->free[bq->nr_free++] = req;
+		if (!blk_halt_keep(bq, req))
+			blk_queue_put(bq, req);
 	}
 }
 

@@ -58,10 +58,12 @@ static int range_all(const struct blk_req *req)
 static void range_work(struct work_struct *work)
 {
 	struct blk_req *req = container_of(work, struct blk_req, work);
+	struct mem_cgroup *memcg = blk_charge_begin(&req->disk->owner);
 	const struct cred *old = override_creds(req->disk->cred);
 	int ret = range_all(req);
 
 	revert_creds(old);
+	blk_charge_end(memcg);
 	if (ret)
 		blk_req_error(req, ret);
 	blk_req_done(req);
@@ -85,6 +87,17 @@ static int range_read(struct blk_req *req, const struct kvh_seg *segs, u64 off)
 }
 
 /**
+ * blk_range_submit() - have the disk do what the ranges ask for
+ * @req: request, its ranges read
+ *
+ * Context: Worker, queue lock held.
+ */
+void blk_range_submit(struct blk_req *req)
+{
+	blk_defer(req, range_work);
+}
+
+/**
  * blk_range_start() - begin a request that names ranges
  * @req:  request, its header accepted
  * @segs: its segments
@@ -103,6 +116,6 @@ int blk_range_start(struct blk_req *req, const struct kvh_seg *segs, u64 off)
 		return -ENOMEM;
 	ret = range_read(req, segs, off);
 	if (!ret)
-		blk_defer(req, range_work);
+		blk_range_submit(req);
 	return ret;
 }

@@ -86,6 +86,14 @@ static bool req_durable(const struct blk_req *req)
 	       !kvh_vq_has_feature(req->bq->vq, VIRTIO_BLK_F_FLUSH);
 }
 
+static void submit_rw(struct blk_req *req)
+{
+	if (req->disk->bdev)
+		blk_bio_rw(req);
+	else
+		blk_file_rw(req);
+}
+
 static int start_rw(struct blk_req *req, bool write)
 {
 	const struct blk_disk *disk = req->disk;
@@ -98,10 +106,7 @@ static int start_rw(struct blk_req *req, bool write)
 	ret = req_map(req, !write);
 	if (ret)
 		return ret;
-	if (disk->bdev)
-		blk_bio_rw(req);
-	else
-		blk_file_rw(req);
+	submit_rw(req);
 	return 0;
 }
 
@@ -189,6 +194,33 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 		req->refused = true;
 		blk_req_error(req, ret);
 		blk_req_done(req);
+	}
+}
+
+/**
+ * blk_req_retry() - ask the disk again
+ * @req: request off blk_queue.done that the disk has failed
+ *
+ * It still has all it needs: a copy of what it asks for, and its payload.
+ *
+ * Context: Worker, queue lock held.
+ */
+void blk_req_retry(struct blk_req *req)
+{
+	req->error = 0;
+	req->moved = 0;
+	atomic_set(&req->pending, 1);
+	switch (req->ask.type) {
+	case VIRTIO_BLK_T_IN:
+	case VIRTIO_BLK_T_OUT:
+		submit_rw(req);
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		start_flush(req);
+		break;
+	default:
+		blk_range_submit(req);
+		break;
 	}
 }
 

@@ -338,8 +338,7 @@ void kvh_vq_break(struct kvh_vq *vq, enum kvh_ring_fault fault)
 	vq->stats.broken++;
 	vq->stats.faults[fault]++;
 	trace_kvh_vq_broken(vq, fault);
-	if (vq->err)
-		eventfd_signal(vq->err);
+	kvh_vq_signal_error(vq);
 }
 
 /**
@@ -392,6 +391,49 @@ struct kvh_dev *kvh_vq_dev(const struct kvh_vq *vq)
 	return vq->dev;
 }
 EXPORT_SYMBOL_GPL(kvh_vq_dev);
+
+/**
+ * kvh_vq_index() - number of a queue
+ * @vq: queue
+ *
+ * Context: Any.
+ * Return: its index on the device
+ */
+unsigned int kvh_vq_index(const struct kvh_vq *vq)
+{
+	return vq->index;
+}
+EXPORT_SYMBOL_GPL(kvh_vq_index);
+
+/**
+ * kvh_vq_held() - is somebody waiting for nothing to be in flight?
+ * @vq: queue
+ *
+ * From then on nothing may wait for a decision of the owner. The queue's worker
+ * gets a turn after it has become so.
+ *
+ * Context: Worker, queue lock held.
+ * Return: true if so
+ */
+bool kvh_vq_held(const struct kvh_vq *vq)
+{
+	return READ_ONCE(vq->hold);
+}
+EXPORT_SYMBOL_GPL(kvh_vq_held);
+
+/**
+ * kvh_vq_signal_error() - tell the owner that a queue needs it
+ * @vq: queue
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_vq_signal_error(struct kvh_vq *vq)
+{
+	lockdep_assert_held(&vq->lock);
+	if (vq->err)
+		eventfd_signal(vq->err);
+}
+EXPORT_SYMBOL_GPL(kvh_vq_signal_error);
 
 /**
  * kvh_vq_size() - number of descriptors of a queue

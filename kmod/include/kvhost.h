@@ -104,6 +104,7 @@ void kvh_vq_set_private(struct kvh_vq *vq, void *private);
 void *kvh_vq_private(const struct kvh_vq *vq);
 void *kvh_vq_stats(const struct kvh_vq *vq);
 struct kvh_dev *kvh_vq_dev(const struct kvh_vq *vq);
+unsigned int kvh_vq_index(const struct kvh_vq *vq);
 unsigned int kvh_vq_size(const struct kvh_vq *vq);
 bool kvh_vq_has_feature(const struct kvh_vq *vq, unsigned int bit);
 void kvh_vq_id(const struct kvh_vq *vq, struct kvh_vq_id *id);
@@ -112,6 +113,8 @@ void kvh_vq_untake(struct kvh_vq *vq, const struct kvh_chain *chains, unsigned i
 const struct kvh_seg *kvh_vq_segs(const struct kvh_vq *vq, const struct kvh_chain *chain);
 void kvh_vq_complete(struct kvh_vq *vq, const struct kvh_chain *chain);
 void kvh_vq_drop(struct kvh_vq *vq, const struct kvh_chain *chain);
+bool kvh_vq_held(const struct kvh_vq *vq);
+void kvh_vq_signal_error(struct kvh_vq *vq);
 void kvh_vq_malformed(struct kvh_vq *vq);
 void kvh_vq_wake(struct kvh_vq *vq);
 

@@ -94,6 +94,7 @@ struct kvhost_vring_stats {
 /* struct kvhost_blk_backend.flags */
 #define KVHOST_BLK_RDONLY	_BITULL(0)	/* writes answer IOERR */
 #define KVHOST_BLK_WRITETHROUGH	_BITULL(1)	/* a write is durable when used */
+#define KVHOST_BLK_STOP_ON_ERROR _BITULL(2)	/* see struct kvhost_blk_error */
 
 /* Most ranges of one DISCARD, WRITE_ZEROES or SECURE_ERASE request. */
 #define KVHOST_BLK_RANGES_MAX	32
@@ -191,6 +192,57 @@ struct kvhost_blk_limits {
 
 #define KVHOST_BLK_SET_LIMITS	_IOW(KVHOST_IOCTL_TYPE, 0x42, struct kvhost_blk_limits)
 #define KVHOST_BLK_GET_LIMITS	_IOWR(KVHOST_IOCTL_TYPE, 0x43, struct kvhost_blk_limits)
+
+/**
+ * struct kvhost_blk_error - an error of the disk that stopped a queue
+ * @size:   in: sizeof(struct kvhost_blk_error) of the caller
+ * @held:   requests that failed and wait for KVHOST_BLK_RESUME; if 0, the rest
+ *          speaks of the last time there were any
+ * @queue:  queue of the first of them
+ * @type:   its VIRTIO_BLK_T_*
+ * @error:  its -errno
+ * @flags:  zero
+ * @sector: its first sector, of requests that have one
+ * @bytes:  its payload in bytes
+ * @count:  errors that stopped a queue since the device was opened
+ *
+ * With KVHOST_BLK_STOP_ON_ERROR a request the disk failed is not answered. Its
+ * queue takes nothing more, and its error eventfd is signalled; other queues run
+ * until they meet an error of their own. A request that was malformed, or asked
+ * for what the disk does not have, is answered as always.
+ *
+ * Calls that need nothing in flight - stopping the queue, replacing the backend
+ * or the memory table, the end of the owner - do not wait for a decision: the
+ * requests held are answered IOERR then.
+ */
+struct kvhost_blk_error {
+	__u32 size;
+	__u32 held;
+	__u32 queue;
+	__u32 type;
+	__s32 error;
+	__u32 flags;
+	__u64 sector;
+	__u64 bytes;
+	__u64 count;
+};
+
+#define KVHOST_BLK_GET_ERROR	_IOWR(KVHOST_IOCTL_TYPE, 0x44, struct kvhost_blk_error)
+
+/* Argument of KVHOST_BLK_RESUME: what becomes of requests that are held. */
+#define KVHOST_BLK_RETRY	0	/* the disk is asked again */
+#define KVHOST_BLK_REPORT	1	/* the guest gets IOERR */
+
+#define KVHOST_BLK_RESUME	_IOW(KVHOST_IOCTL_TYPE, 0x45, __u32)
+
+/**
+ * KVHOST_BLK_RESIZE - look again how large the disk is
+ *
+ * KVHOST_BLK_GET_CONFIG tells then. Requests go on meanwhile; what lies beyond a
+ * new end answers IOERR. A length that was given is kept as far as there is so
+ * much.
+ */
+#define KVHOST_BLK_RESIZE	_IO(KVHOST_IOCTL_TYPE, 0x46)
 
 /* struct kvhost_blk_queue_stats.requests and .bytes: index by what was asked for */
 #define KVHOST_BLK_REQ_IN		0
