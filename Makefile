@@ -76,7 +76,7 @@ check: deps ## run all tests; KERNELS="6.1 6.12" and TESTS="blk uapi" choose
 fuzz: ## fuzz rings and requests; SECONDS=600 in all, FUZZ_JOBS=2 at a time
 	@$(TOP)/selftests/fuzz/run $(or $(SECONDS),60)
 
-ring-bench: ## instructions and time per buffer of the ring code and vringh
+ring-bench: ## instructions and time per buffer of the ring code and its peers
 	@$(TOP)/tools/bench/ring_bench
 
 lint: ## checkpatch, sparse, W=1, shellcheck, codespell and kernel-doc

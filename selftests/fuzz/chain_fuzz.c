@@ -99,8 +99,15 @@ static void must(bool cond, const char *what)
 	abort();
 }
 
-static _Alignas(16) struct entry desc;
-static _Alignas(4) u16 driver[4], device[8];
+/* An entry aligned as a ring has to be. */
+union ring {
+	struct entry entry;
+	long double align;
+};
+
+static union ring desc;
+static u32 driver[2];
+static u32 device[4];
 
 /* A ring of one slot, whose only buffer is the table at 0x1000. */
 static void offer(struct kvh_ring *ring, u32 len, bool linked)
@@ -116,12 +123,12 @@ static void offer(struct kvh_ring *ring, u32 len, bool linked)
 		.table = table,
 	};
 
-	desc = (struct entry){ .addr = 0x1000, .len = len };
+	desc.entry = (struct entry){ .addr = 0x1000, .len = len };
 	if (linked)
-		desc.third = KVH_DESC_INDIRECT;
+		desc.entry.third = KVH_DESC_INDIRECT;
 	else
-		desc.fourth = KVH_DESC_INDIRECT | 0x80;
-	driver[1] = 1;
+		desc.entry.fourth = KVH_DESC_INDIRECT | 0x80;
+	driver[0] = 1 << 16;
 	must(!kvh_ring_init(ring, &cfg), "ring");
 }
 

@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 #include <valgrind/callgrind.h>
 
 #include "bench.h"
@@ -38,6 +40,7 @@ struct desc {
  * @indirect: they are in a table
  * @avail:    avail index (split)
  * @wrap:     wrap counter (packed)
+ * @arena_used: what was in use of the arena before
  */
 struct driver {
 	struct bench_mem mem;
@@ -46,13 +49,25 @@ struct driver {
 	bool indirect;
 	uint16_t avail;
 	bool wrap;
+	size_t arena_used;
 };
 
-static struct desc tables[BENCH_SIZE][BENCH_DESCS_MAX];
+/* What a buffer's segment has: enough for a packet of a network device. */
+#define SEG_BYTES	16u
+
+unsigned char *bench_arena;
+int bench_arena_fd;
+
+static size_t arena_used;
+static struct desc (*tables)[BENCH_DESCS_MAX];
+static unsigned char *payload;
 
 static const struct bench_impl *const impls[] = {
 	&bench_vringh, &bench_split, &bench_packed, &bench_split_in_order,
 	&bench_packed_in_order,
+#ifdef WITH_LIBRTE
+	&bench_librte_split, &bench_librte_packed,
+#endif
 };
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -64,13 +79,27 @@ void bench_fail(const char *who, const char *what, long value)
 	exit(1);
 }
 
-static void *pages(size_t bytes)
+void *bench_pages(unsigned long bytes)
 {
-	void *p = aligned_alloc(4096, (bytes + 4095) & ~4095ul);
+	void *p = bench_arena + arena_used;
 
-	if (!p)
-		bench_fail("memory", "cannot allocate bytes", bytes);
+	arena_used += (bytes + 4095) & ~4095ul;
+	if (arena_used > BENCH_ARENA)
+		bench_fail("memory", "the arena is full, bytes", arena_used);
 	return memset(p, 0, bytes);
+}
+
+static void make_arena(void)
+{
+	bench_arena_fd = memfd_create("ring_bench", MFD_CLOEXEC);
+	if (bench_arena_fd < 0 || ftruncate(bench_arena_fd, BENCH_ARENA))
+		bench_fail("memory", "cannot make a file of bytes", BENCH_ARENA);
+	bench_arena = mmap(NULL, BENCH_ARENA, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_POPULATE, bench_arena_fd, 0);
+	if (bench_arena == MAP_FAILED)
+		bench_fail("memory", "cannot map bytes", BENCH_ARENA);
+	tables = bench_pages(BENCH_SIZE * sizeof(*tables));
+	payload = bench_pages(BENCH_SIZE * BENCH_DESCS_MAX * SEG_BYTES);
 }
 
 static unsigned int slots_of(const struct driver *d)
@@ -83,19 +112,19 @@ static unsigned int buffers_of(const struct driver *d)
 	return BENCH_SIZE / slots_of(d);
 }
 
-/* Half of a buffer's segments are readable, the rest writable. */
+/* Half of a buffer's segments are readable, the rest writable if they may. */
 static void put(struct desc *at, const struct driver *d, unsigned int i,
 		unsigned int k, unsigned int next, bool table)
 {
 	bool last = k + 1 == d->descs, packed = d->impl->packed;
-	uint16_t flags = k >= (d->descs + 1) / 2 ? 2 : 0;
+	uint16_t flags = k >= (d->descs + 1) / 2 && !d->impl->readable ? 2 : 0;
 
 	if (!last && !(packed && table))
 		flags |= 1;
 	if (packed && !table)
 		flags |= d->wrap ? 0x80 : 0x8000;
-	at->addr = 0x100000 + 4096ull * (i * BENCH_DESCS_MAX + k);
-	at->len = 512;
+	at->addr = (uintptr_t)payload + SEG_BYTES * (i * BENCH_DESCS_MAX + k);
+	at->len = SEG_BYTES;
 	at->third = packed ? i : flags;
 	at->fourth = packed ? flags : next;
 }
@@ -143,13 +172,14 @@ static void begin(struct driver *d, const struct bench_impl *impl,
 		  unsigned int descs, bool indirect)
 {
 	memset(d, 0, sizeof(*d));
+	d->arena_used = arena_used;
 	d->impl = impl;
 	d->descs = descs;
 	d->indirect = indirect;
 	d->wrap = true;
-	d->mem.desc = pages(16 * BENCH_SIZE);
-	d->mem.driver = pages(6 + 2 * BENCH_SIZE);
-	d->mem.device = pages(6 + 8 * BENCH_SIZE);
+	d->mem.desc = bench_pages(16 * BENCH_SIZE);
+	d->mem.driver = bench_pages(6 + 2 * BENCH_SIZE);
+	d->mem.device = bench_pages(6 + 8 * BENCH_SIZE);
 	impl->start(&d->mem, indirect);
 	fill(d);
 	impl->lap(buffers_of(d), 64);
@@ -157,9 +187,9 @@ static void begin(struct driver *d, const struct bench_impl *impl,
 
 static void end(struct driver *d)
 {
-	free(d->mem.desc);
-	free(d->mem.driver);
-	free(d->mem.device);
+	if (d->impl->stop)
+		d->impl->stop();
+	arena_used = d->arena_used;
 }
 
 static double now(void)
@@ -247,6 +277,7 @@ int main(int argc, char **argv)
 	if (!count && (argc != 2 || strcmp(argv[1], "time")))
 		bench_fail("usage", "bench time, or bench count in callgrind",
 			   argc);
+	make_arena();
 	for (indirect = 0; indirect < 2; indirect++)
 		for (n = 0; n < 3; n++)
 			for (b = 0; b < 3; b++)

@@ -78,17 +78,27 @@ static void start_packed_in_order(const struct bench_mem *mem, bool indirect)
 }
 
 const struct bench_impl bench_split = {
-	"split", false, start_split, lap,
+	.name = "split",
+	.start = start_split,
+	.lap = lap,
 };
 
 const struct bench_impl bench_split_in_order = {
-	"split in-order", false, start_split_in_order, lap,
+	.name = "split in-order",
+	.start = start_split_in_order,
+	.lap = lap,
 };
 
 const struct bench_impl bench_packed = {
-	"packed", true, start_packed, lap,
+	.name = "packed",
+	.packed = true,
+	.start = start_packed,
+	.lap = lap,
 };
 
 const struct bench_impl bench_packed_in_order = {
-	"packed in-order", true, start_packed_in_order, lap,
+	.name = "packed in-order",
+	.packed = true,
+	.start = start_packed_in_order,
+	.lap = lap,
 };

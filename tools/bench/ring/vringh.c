@@ -55,4 +55,8 @@ static void lap(unsigned int n, unsigned int batch)
 	}
 }
 
-const struct bench_impl bench_vringh = { "vringh", false, start, lap };
+const struct bench_impl bench_vringh = {
+	.name = "vringh",
+	.start = start,
+	.lap = lap,
+};
