@@ -82,4 +82,4 @@ clean:
 FORCE:
 .PHONY: all install clean FORCE
 .SECONDARY:
--include $(wildcard $(OUT)/obj/*.d $(OUT)/obj/_/*/*.d $(OUT)/obj/_/_/*/*/*.d)
+-include $(wildcard $(addprefix $(OUT)/obj/,*.d _/*/*.d _/_/*/*.d _/_/*/*/*.d))

@@ -57,6 +57,9 @@ struct blk_backend_ops {
  * @logical:  smallest unit of I/O, bytes
  * @physical: unit of efficient I/O, bytes
  * @seg_max:  most data segments of a request
+ * @serves:   KVHOST_BLK_DISCARD and the like
+ * @ranges_max: most ranges of one of these
+ * @discard_granularity: bytes that are deallocated together, 0 if not known
  */
 struct blk_backend {
 	const struct blk_backend_ops *ops;
@@ -65,6 +68,9 @@ struct blk_backend {
 	uint32_t logical;
 	uint32_t physical;
 	uint32_t seg_max;
+	uint64_t serves;
+	uint32_t ranges_max;
+	uint32_t discard_granularity;
 };
 
 /**

@@ -195,6 +195,10 @@ static int set_up(struct blk_kernel *k)
 	base->logical = config.logical_block_size;
 	base->physical = config.physical_block_size;
 	base->seg_max = config.seg_max;
+	base->ranges_max = config.ranges_max;
+	base->discard_granularity = config.discard_granularity;
+	if (!k->setup->disk->readonly)
+		base->serves = config.serves;
 	return 0;
 }
 

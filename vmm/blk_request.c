@@ -21,6 +21,7 @@
 #include "blk_request.h"
 #include "disk.h"
 #include "memory.h"
+#include <kvhost.h>
 
 #define HEADER_BYTES	sizeof(struct kvh_blk_hdr)
 #define RETRIES_MAX	16
@@ -164,6 +165,32 @@ static int parse_get_id(struct blk_request *req, const struct blk_parse *parse,
 	return 0;
 }
 
+/* Copied once, all of them; each is checked before the first is acted on. */
+static int parse_ranges(struct blk_request *req, const struct blk_parse *parse,
+			const struct kvh_seg *segs,
+			const struct kvh_blk_ask *ask)
+{
+	struct virtio_blk_discard_write_zeroes raw[KVHOST_BLK_RANGES_MAX];
+	unsigned int i;
+	int ret;
+
+	ret = collect(req, parse->mem, segs, req->chain.n_read, HEADER_BYTES,
+		      ask->len);
+	if (ret)
+		return ret;
+	copy(req, raw, ask->len, false);
+	req->type = ask->type;
+	req->nr_ranges = ask->nr_ranges;
+	req->ranges = calloc(ask->nr_ranges, sizeof(*req->ranges));
+	if (!req->ranges)
+		return -ENOMEM;
+	for (i = 0; !ret && i < ask->nr_ranges; i++)
+		ret = kvh_blk_range_check(ask, &raw[i], &parse->limits,
+					  &req->ranges[i]);
+	req->op = BLK_RANGES;
+	return ret;
+}
+
 static int parse_type(struct blk_request *req, const struct blk_parse *parse,
 		      const struct kvh_seg *segs, const struct kvh_blk_hdr *hdr)
 {
@@ -185,7 +212,7 @@ static int parse_type(struct blk_request *req, const struct blk_parse *parse,
 	case VIRTIO_BLK_T_GET_ID:
 		return parse_get_id(req, parse, segs, ask.len);
 	default:
-		return -EOPNOTSUPP;
+		return parse_ranges(req, parse, segs, &ask);
 	}
 }
 
@@ -257,6 +284,10 @@ void blk_request_bounce(struct blk_request *req)
  */
 void blk_request_done(struct blk_request *req, int res)
 {
+	if (req->op == BLK_RANGES) {
+		settle(req, kvh_blk_status(res));
+		return;
+	}
 	if (res == -EINTR || res == -EAGAIN) {
 		if (++req->retries > RETRIES_MAX)
 			settle(req, VIRTIO_BLK_S_IOERR);
@@ -291,6 +322,8 @@ void blk_request_done(struct blk_request *req, int res)
  */
 void blk_request_finish(struct blk_request *req)
 {
+	free(req->ranges);
+	req->ranges = NULL;
 	__atomic_store_n(req->status_p, req->status, __ATOMIC_RELAXED);
 	req->chain.written = kvh_blk_written(req->filled, req->chain.write_len);
 }

@@ -23,12 +23,14 @@ struct guest_memory;
  * @BLK_READ:  read into its data
  * @BLK_WRITE: write its data
  * @BLK_FLUSH: make finished writes durable
+ * @BLK_RANGES: do what @type says to @ranges
  */
 enum blk_op {
 	BLK_DONE,
 	BLK_READ,
 	BLK_WRITE,
 	BLK_FLUSH,
+	BLK_RANGES,
 };
 
 /**
@@ -49,6 +51,11 @@ enum blk_op {
  * @filled:   bytes from the start of the writable part that were written
  * @bounce:   aligned copy of @bounce_len bytes of data, or NULL
  * @bounce_len: bytes in @bounce that the I/O under way is about
+ * @type:     of BLK_RANGES: VIRTIO_BLK_T_*
+ * @ranges:   of BLK_RANGES: the ranges, or NULL
+ * @nr_ranges: how many
+ * @durable:  of BLK_RANGES: it has to be on the medium when it ends
+ * @result:   of BLK_RANGES: 0 or -errno
  * @owner:    for whoever keeps the request
  * @next:     for lists of the owner
  */
@@ -69,6 +76,11 @@ struct blk_request {
 	size_t filled;
 	void *bounce;
 	size_t bounce_len;
+	uint32_t type;
+	struct kvh_blk_range *ranges;
+	unsigned int nr_ranges;
+	bool durable;
+	int result;
 	void *owner;
 	struct blk_request *next;
 };

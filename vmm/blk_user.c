@@ -74,6 +74,16 @@ static void arm_control(struct blk_user *u)
 				   sizeof(u->control), 0);
 }
 
+static void ranges_done(struct blk_user *u)
+{
+	struct blk_request *req = blk_range_take_done(&u->ranger), *next;
+
+	for (; req; req = next) {
+		next = req->next;
+		user_queue_completed(req, req->result);
+	}
+}
+
 static void answer(struct blk_user *u)
 {
 	pthread_mutex_lock(&u->lock);
@@ -129,6 +139,7 @@ static void dispatch(struct blk_user *u, uint64_t data, int res)
 		break;
 	case USER_TAG_CONTROL:
 		arm_control(u);
+		ranges_done(u);
 		break;
 	case USER_TAG_LIMIT:
 		user_limit_passed(u);
@@ -323,6 +334,7 @@ static void destroy(struct blk_backend *backend)
 			command(u, USER_QUIT, NULL);
 		pthread_join(u->thread, NULL);
 	}
+	blk_range_destroy(&u->ranger);
 	if (u->uring.ring_fd >= 0)
 		io_uring_queue_exit(&u->uring);
 	if (u->control_fd >= 0)
@@ -376,11 +388,16 @@ static void describe(struct blk_user *u)
 	u->base.logical = disk->logical;
 	u->base.physical = disk->physical;
 	u->base.seg_max = KVH_CHAIN_SEGS_MAX - 2;
+	blk_range_probe(&u->base, disk);
 	u->parse.limits = (struct kvh_blk_limits) {
 		.capacity = u->base.capacity,
 		.lbs = disk->logical,
 		.data_max = KVH_BLK_DATA_MAX,
 		.readonly = disk->readonly,
+		.ranges_max = u->base.ranges_max,
+		.discard = u->base.serves & KVHOST_BLK_DISCARD,
+		.zeroes = u->base.serves & KVHOST_BLK_WRITE_ZEROES,
+		.erase = u->base.serves & KVHOST_BLK_SECURE_ERASE,
 	};
 }
 
@@ -417,7 +434,10 @@ int blk_user_create(struct blk_backend **backend,
 	pthread_cond_init(&u->done, NULL);
 	describe(u);
 	u->control_fd = event_open();
-	ret = u->control_fd < 0 ? u->control_fd : create_thread(u);
+	ret = blk_range_create(&u->ranger, setup->disk, setup->name,
+			       u->control_fd);
+	if (!ret)
+		ret = u->control_fd < 0 ? u->control_fd : create_thread(u);
 	if (ret) {
 		destroy(&u->base);
 		return ret;

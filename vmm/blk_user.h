@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "blk_backend.h"
+#include "blk_range.h"
 #include "blk_request.h"
 #include "bucket.h"
 #include "ring.h"
@@ -119,6 +120,7 @@ enum user_command {
  * @command_limits: likewise
  * @error:    how @USER_CREATE ended
  * @uring:    from here on the I/O thread's own
+ * @ranger:   thread for requests that name ranges
  * @control:  what the read of @control_fd returns
  * @bounced:  bytes of bounce buffers
  * @limits:   how fast the disk may be used
@@ -150,6 +152,7 @@ struct blk_user {
 	int error;
 
 	struct io_uring uring;
+	struct blk_ranger ranger;
 	uint64_t control;
 	size_t bounced;
 	struct kvh_limits limits;

@@ -303,6 +303,11 @@ static int issue(struct user_queue *q, struct blk_request *req)
 
 	if (ret)
 		return ret;
+	if (req->op == BLK_RANGES) {
+		req->durable = !__atomic_load_n(&u->writeback, __ATOMIC_RELAXED);
+		blk_range_submit(&u->ranger, req);
+		return 0;
+	}
 	if (req->op != BLK_DONE)
 		sqe = blk_user_sqe(u, req, USER_TAG_REQUEST);
 	if (!sqe) {

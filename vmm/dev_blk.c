@@ -29,6 +29,9 @@
 /* Mass storage, SCSI: what other virtio-blk functions show. */
 #define CLASS_CODE	0x010000
 
+/* Sectors of one range, 2 GiB: what a driver asks for at once stays bounded. */
+#define RANGE_SECTORS_MAX	(1u << 22)
+
 /* Of a ring's descriptors, header and status take one each. */
 #define SEGS_OVERHEAD	2
 
@@ -216,6 +219,31 @@ static void stop(void *opaque)
 	destroy(blk);
 }
 
+/* Fields of what is not offered stay 0. */
+static void fill_ranges(struct virtio_blk_config *c, const struct blk_backend *b)
+{
+	uint32_t unit = b->discard_granularity;
+
+	if (unit < b->logical || unit % b->logical)
+		unit = b->logical;
+	unit /= DISK_SECTOR;
+	if (b->serves & KVHOST_BLK_DISCARD) {
+		c->max_discard_sectors = htole32(RANGE_SECTORS_MAX);
+		c->max_discard_seg = htole32(b->ranges_max);
+		c->discard_sector_alignment = htole32(unit);
+	}
+	if (b->serves & KVHOST_BLK_WRITE_ZEROES) {
+		c->max_write_zeroes_sectors = htole32(RANGE_SECTORS_MAX);
+		c->max_write_zeroes_seg = htole32(b->ranges_max);
+		c->write_zeroes_may_unmap = !!(b->serves & KVHOST_BLK_DISCARD);
+	}
+	if (b->serves & KVHOST_BLK_SECURE_ERASE) {
+		c->max_secure_erase_sectors = htole32(RANGE_SECTORS_MAX);
+		c->max_secure_erase_seg = htole32(b->ranges_max);
+		c->secure_erase_sector_alignment = htole32(unit);
+	}
+}
+
 static void fill_config(struct dev_blk *blk)
 {
 	const struct blk_backend *b = blk->backend;
@@ -235,6 +263,7 @@ static void fill_config(struct dev_blk *blk)
 	}
 	c->wce = blk->setup.writeback;
 	c->num_queues = htole16(blk->setup.queues);
+	fill_ranges(c, b);
 }
 
 static uint64_t offered(const struct dev_blk *blk)
@@ -248,6 +277,12 @@ static uint64_t offered(const struct dev_blk *blk)
 	uint64_t ring = VIRTIO_BIT(VIRTIO_F_VERSION_1) |
 			VIRTIO_BIT(VIRTIO_F_RING_RESET);
 
+	if (blk->backend->serves & KVHOST_BLK_DISCARD)
+		device |= VIRTIO_BIT(VIRTIO_BLK_F_DISCARD);
+	if (blk->backend->serves & KVHOST_BLK_WRITE_ZEROES)
+		device |= VIRTIO_BIT(VIRTIO_BLK_F_WRITE_ZEROES);
+	if (blk->backend->serves & KVHOST_BLK_SECURE_ERASE)
+		device |= VIRTIO_BIT(VIRTIO_BLK_F_SECURE_ERASE);
 	if (opt->readonly)
 		device |= VIRTIO_BIT(VIRTIO_BLK_F_RO);
 	if (blk->setup.queues > 1)

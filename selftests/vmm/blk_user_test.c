@@ -13,6 +13,7 @@
 #include <linux/virtio_config.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -219,6 +220,77 @@ TEST_F(user, unknown_types)
 		EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, DO(types[i], 0, 0));
 		EXPECT_EQ(1, self->req.used_len);
 	}
+}
+
+/* One request that names a range, behind the header. */
+static u8 do_range(struct blkreq *r, struct vq *q, u32 type, u64 sector, u32 nr, u32 flags)
+{
+	struct virtio_blk_discard_write_zeroes seg = {
+		.sector = sector, .num_sectors = nr, .flags = flags,
+	};
+
+	blkreq_set(r, type, 0, sizeof(seg));
+	r->out = true;
+	memcpy(gmem_va(r->mem, r->data), &seg, sizeof(seg));
+	must(blkreq_submit(r, q, NULL) >= 0, "no descriptors");
+	return blkreq_wait(r, q);
+}
+
+#define RANGE(type, ...)	do_range(&self->req, &self->q[0], type, __VA_ARGS__)
+
+/* Bytes of the disk's first MAX_DATA that are still those of pattern 5. */
+static u32 kept(struct blkreq *r, struct vq *q, u32 from, u32 len)
+{
+	const u8 *p = gmem_va(r->mem, r->data);
+
+	if (blk_do(r, q, VIRTIO_BLK_T_IN, 0, MAX_DATA) != VIRTIO_BLK_S_OK)
+		return 0;
+	if (!blk_is_pattern(p, from, 0, 5) ||
+	    !blk_is_pattern(p + from + len, MAX_DATA - from - len, from + len, 5))
+		return 0;
+	for (u32 i = from; i < from + len; i++)
+		if (p[i])
+			return 0;
+	return MAX_DATA - len;
+}
+
+#define KEPT(from, len)		kept(&self->req, &self->q[0], from, len)
+
+/* BLK-027, 029..033: discard and write zeroes, and what they leave alone */
+TEST_F(user, discard_and_zeroes)
+{
+	const u32 zeroes = VIRTIO_BLK_T_WRITE_ZEROES, discard = VIRTIO_BLK_T_DISCARD;
+	struct stat st[2];
+
+	if (variant->readonly) {
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, RANGE(zeroes, 0, 8, 0));
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, RANGE(discard, 0, 8, 0));
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, RANGE(VIRTIO_BLK_T_SECURE_ERASE, 0, 8, 0));
+		return;
+	}
+	blk_pattern(DATA, MAX_DATA, 0, 5);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_OUT, 0, MAX_DATA));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_FLUSH, 0, 0));
+	ASSERT_EQ(0, fstat(self->file, &st[0]));
+	EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, RANGE(discard, 0, 8, 1));
+	EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, RANGE(zeroes, 0, 8, 2));
+	EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, RANGE(VIRTIO_BLK_T_SECURE_ERASE, 0, 8, 0));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, RANGE(discard, SECTORS - 1, 2, 0));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, RANGE(zeroes, ~0ULL, 1, 0));
+	EXPECT_EQ(MAX_DATA, KEPT(0, 0));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, RANGE(zeroes, 3, 5, 1));
+	EXPECT_EQ(1, self->req.used_len);
+	EXPECT_EQ(MAX_DATA - 5 * 512, KEPT(3 * 512, 5 * 512));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, RANGE(discard, 0, 1024, 0));
+	EXPECT_EQ(MAX_DATA - 1024 * 512, KEPT(0, 1024 * 512));
+	ASSERT_EQ(0, fstat(self->file, &st[1]));
+	EXPECT_LT(st[1].st_blocks, st[0].st_blocks);
+	/* In write-through mode it is made durable as well, and nothing is lost. */
+	OPS(self)->set_writeback(self->backend, false);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, RANGE(zeroes, 1024, 8, 1));
+	EXPECT_EQ(MAX_DATA - 1032 * 512, KEPT(0, 1032 * 512));
+	/* The length of the file is the host's. */
+	EXPECT_EQ(DISK_BYTES, st[1].st_size);
 }
 
 /* BLK-024, HD-050: ranges that are not on the disk, in 64 bits */

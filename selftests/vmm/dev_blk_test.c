@@ -43,6 +43,7 @@
 #define F_ALWAYS	(F(F_VERSION_1) | F(F_RING_RESET) | F(BLK_F_SEG_MAX) |	\
 			 F(BLK_F_BLK_SIZE) | F(BLK_F_FLUSH) | F(BLK_F_TOPOLOGY) |	\
 			 F(BLK_F_CONFIG_WCE))
+#define F_RANGES	(F(BLK_F_DISCARD) | F(BLK_F_WRITE_ZEROES))
 
 FIXTURE(disk) {
 	char path[64];
@@ -157,7 +158,7 @@ static u8 request(struct blkreq *r, struct vq *q, u32 type, u64 sector, u32 len)
 TEST_F(disk, features)
 {
 	ASSERT_EQ(0, create(self->opt));
-	EXPECT_EQ(F_ALWAYS | F(RING_F_INDIRECT_DESC) | F(RING_F_EVENT_IDX), offered());
+	EXPECT_EQ(F_ALWAYS | F_RANGES | F(RING_F_INDIRECT_DESC) | F(RING_F_EVENT_IDX), offered());
 }
 
 TEST_F(disk, features_of_options)
@@ -193,8 +194,14 @@ TEST_F(disk, config)
 	EXPECT_EQ(0, c.size_max);
 	EXPECT_EQ(0, c.unused);
 	EXPECT_EQ(0, c.unused1[0] | c.unused1[1] | c.unused1[2]);
-	EXPECT_EQ(0, c.max_discard_sectors);
-	EXPECT_EQ(0, c.max_write_zeroes_sectors);
+	EXPECT_EQ(1u << 22, c.max_discard_sectors);
+	EXPECT_EQ(32, c.max_discard_seg);
+	EXPECT_EQ(1, c.discard_sector_alignment);
+	EXPECT_EQ(1u << 22, c.max_write_zeroes_sectors);
+	EXPECT_EQ(32, c.max_write_zeroes_seg);
+	/* BLK-034: a file can give blocks up. */
+	EXPECT_EQ(1, c.write_zeroes_may_unmap);
+	EXPECT_EQ(0, c.max_secure_erase_sectors);
 }
 
 /* A part of a file: requests cannot leave it. */
