@@ -183,6 +183,8 @@ static int set_up(struct blk_kernel *k)
 		ret = vhost_get_features(&k->vh, &base->features);
 	if (!ret)
 		ret = share_workers(k);
+	if (!ret && k->setup->opt->registered)
+		ret = vhost_set_mem_mode(&k->vh, true);
 	if (!ret)
 		ret = vhost_set_memory(&k->vh, k->setup->mem);
 	if (!ret)

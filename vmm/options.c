@@ -147,6 +147,8 @@ static const struct option_def disk_table[] = {
 	{ .name = "workers", .arg = "N", .kind = KIND_UINT, .off = DISK(workers), .def = "0",
 	  .max = OPTIONS_QUEUES_MAX,
 	  .help = "kernel backend: threads that share the queues; 0: one per queue" },
+	{ .name = "registered", .arg = "on|off", .kind = KIND_BOOL, .off = DISK(registered),
+	  .def = "off", .help = "kernel backend: pin all guest RAM; spares a pin per request" },
 	{ .name = "node", .arg = "FILE", .kind = KIND_STRING, .off = DISK(node),
 	  .def = "/dev/kvhost-blk", .help = "device node of the kernel backend" },
 	{ .name = NULL },

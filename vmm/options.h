@@ -61,6 +61,7 @@ struct disk_limits {
  * @poll:       longest spin of the kernel backend for new work, microseconds
  * @limits:     how fast it may be used at first
  * @workers:    threads of the kernel backend that the queues share; 0: one each
+ * @registered: the kernel backend pins all guest RAM
  * @node:       device node of the kernel backend; never NULL
  */
 struct disk_options {
@@ -81,6 +82,7 @@ struct disk_options {
 	unsigned int poll;
 	struct disk_limits limits;
 	unsigned int workers;
+	bool registered;
 	const char *node;
 };
 

@@ -44,6 +44,8 @@ static int step(struct vhost *vh, unsigned long cmd, void *arg,
 	err = errno;
 	if (err == ENOTTY)
 		hint = "; is it the node of kvhost_blk?";
+	if (err == ENOMEM && cmd == VHOST_SET_MEM_TABLE)
+		hint = "; raise the locked-memory limit (ulimit -l) or use registered=off";
 	if (may_complain(vh))
 		log_error("%s: %s refused to %s: %s%s", vh->name, vh->node,
 			  what, strerror(err), hint);
@@ -321,6 +323,21 @@ int vhost_set_vring_busyloop(struct vhost *vh, const struct virtio_queue *vq,
 
 	return vring_step(vh, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &s,
 			  "set the polling time of", vq->index);
+}
+
+/**
+ * vhost_set_mem_mode() - how guest RAM shall be reached
+ * @vh:         from vhost_open()
+ * @registered: pinned when it is told, else pinned for each request
+ *
+ * Return: 0 or -errno of the kernel.
+ */
+int vhost_set_mem_mode(struct vhost *vh, bool registered)
+{
+	uint32_t mode = registered ? KVHOST_MEM_REGISTERED : KVHOST_MEM_USER;
+
+	return step(vh, KVHOST_SET_MEM_MODE, &mode,
+		    "choose how guest memory is reached");
 }
 
 /**

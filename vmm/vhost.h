@@ -5,6 +5,7 @@
 #ifndef KVHOST_VHOST_H
 #define KVHOST_VHOST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <kvhost.h>
 
@@ -45,6 +46,7 @@ int vhost_get_vring_base(struct vhost *vh, const struct virtio_queue *vq,
 			 uint32_t *base);
 int vhost_set_vring_busyloop(struct vhost *vh, const struct virtio_queue *vq,
 			     unsigned int us);
+int vhost_set_mem_mode(struct vhost *vh, bool registered);
 int vhost_new_worker(struct vhost *vh, unsigned int *id);
 int vhost_attach_vring_worker(struct vhost *vh, unsigned int index,
 			      unsigned int id);

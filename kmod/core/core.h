@@ -24,6 +24,7 @@
 #include <uapi/kvhost.h>
 #include <kvhost.h>
 
+struct kvh_regmem;
 struct vhost_iotlb;
 
 /* Chains a queue may take in one turn of its worker, so that others get theirs. */
@@ -43,20 +44,24 @@ struct vhost_iotlb;
  * @gpa:   guest address of its first byte
  * @size:  bytes, not 0; @gpa + @size - 1 does not wrap
  * @uaddr: address of the same byte in the owner
+ * @reg:   its pages, in a registered table
  */
 struct kvh_region {
 	u64 gpa;
 	u64 size;
 	u64 uaddr;
+	struct kvh_regmem *reg;
 };
 
 /**
  * struct kvh_memmap - regions of guest memory, sorted, without overlap
  * @nr:     entries of @region
+ * @registered: all of it is pinned
  * @region: the regions
  */
 struct kvh_memmap {
 	unsigned int nr;
+	bool registered;
 	struct kvh_region region[];
 };
 
@@ -74,8 +79,8 @@ struct kvh_env {
 
 /**
  * struct kvh_ringmem - one ring part, pinned and mapped into the kernel
- * @pages: its pages
- * @nr:    number of @pages
+ * @pages: its pages, NULL if they are those of registered memory
+ * @nr:    number of pages
  * @ptr:   the ring part in the kernel's mapping
  * @uaddr: its address in the owner
  * @dirty: the kernel may write it
@@ -103,7 +108,8 @@ struct kvh_work {
 /**
  * struct kvh_worker - a kernel thread in the owner's cgroups and memory
  * @task:     the thread
- * @mm:       the owner's address space, borrowed for the thread's life
+ * @mm:       the owner's address space
+ * @has_mm:   it is borrowed at present; the thread's own
  * @list:     work not begun yet
  * @id:       its number in kvh_dev.workers; constant
  * @attached: queues it serves; under kvh_dev.lock
@@ -111,6 +117,7 @@ struct kvh_work {
 struct kvh_worker {
 	struct task_struct *task;
 	struct mm_struct *mm;
+	bool has_mm;
 	struct llist_head list;
 	u32 id;
 	unsigned int attached;
@@ -127,6 +134,7 @@ struct kvh_worker {
  * @signals_suppressed: publications that needed none
  * @broken:        times the queue was marked broken
  * @faults:        by enum kvh_ring_fault
+ * @pins:          pages pinned for the time of a request
  */
 struct kvh_vq_stats {
 	atomic64_t kicks;
@@ -138,6 +146,7 @@ struct kvh_vq_stats {
 	u64 signals_suppressed;
 	u64 broken;
 	u64 faults[KVH_FAULT_NR];
+	u64 pins;
 };
 
 /**
@@ -303,6 +312,8 @@ struct kvh_vq {
  * @features: acknowledged feature bits
  * @backend_features: VHOST_BACKEND_F_* acknowledged
  * @map:      guest memory
+ * @registered: tables are pinned when they are set
+ * @locked:   pages the owner is charged for that
  * @iotlb:    translations, NULL without VIRTIO_F_ACCESS_PLATFORM
  * @miss_lock: protects kvh_vq.miss of all queues; taken last
  * @miss_wait: readers of misses
@@ -327,6 +338,8 @@ struct kvh_dev {
 	u64 features;
 	u64 backend_features;
 	struct kvh_memmap *map;
+	bool registered;
+	unsigned long locked;
 	struct vhost_iotlb *iotlb;
 	spinlock_t miss_lock;	/* leaf: kvh_vq.miss of all queues */
 	wait_queue_head_t miss_wait;
@@ -356,9 +369,19 @@ int kvh_dev_reset(struct kvh_dev *dev);
 int kvh_dev_init(void);
 void kvh_dev_exit(void);
 int kvh_dev_set_features(struct kvh_dev *dev, u64 features);
-int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map);
 int kvh_dev_set_log_base(struct kvh_dev *dev, u64 base);
 int kvh_dev_set_log_fd(struct kvh_dev *dev, int fd);
+
+/* devmem.c */
+int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map);
+int kvh_dev_set_mem_mode(struct kvh_dev *dev, bool registered);
+void kvh_dev_forget_map(struct kvh_dev *dev);
+
+/* regmem.c */
+unsigned long kvh_regmem_pages(const struct kvh_region *r);
+int kvh_regmem_pin(struct kvh_memmap *map);
+void kvh_regmem_unpin(struct kvh_memmap *map);
+struct page *kvh_regmem_page(const struct kvh_region *r, u64 uaddr, u64 *run);
 
 /* ioctl.c */
 long kvh_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
@@ -370,11 +393,17 @@ int kvh_features_check(const struct kvh_backend *backend, u64 features);
 /* memmap.c */
 struct kvh_memmap *kvh_memmap_from_user(const struct vhost_memory __user *um);
 bool kvh_memmap_has_user_range(const struct kvh_memmap *map, u64 uaddr, u64 len);
+bool kvh_env_registered(const struct kvh_env *env);
 int kvh_env_uaddr(struct kvh_env *env, u64 addr, u64 len, bool write,
 		  u64 *uaddr, u64 *run);
+struct page *kvh_env_user_page(struct kvh_env *env, u64 uaddr, u64 *run);
+int kvh_env_page(struct kvh_env *env, u64 addr, u64 len, bool write,
+		 struct page **page, u64 *uaddr, u64 *run);
 
 /* ringmem.c */
 int kvh_ringmem_map(struct kvh_ringmem *rm, u64 uaddr, size_t len, bool write);
+int kvh_ringmem_map_registered(struct kvh_ringmem *rm, struct kvh_env *env, u64 uaddr,
+			       size_t len, bool write);
 void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct mm_struct *mm);
 
 /* vq.c */
@@ -423,6 +452,7 @@ struct kvh_worker *kvh_worker_create(struct mm_struct *mm, const char *name);
 void kvh_worker_destroy(struct kvh_worker *worker);
 void kvh_worker_queue(struct kvh_worker *worker, struct kvh_work *work);
 int kvh_worker_flush(struct kvh_worker *worker);
+void kvh_worker_use_mm(struct kvh_worker *worker, bool use);
 bool kvh_worker_has_work(const struct kvh_worker *worker);
 
 /* pool.c */

@@ -129,8 +129,7 @@ int kvh_dev_reset(struct kvh_dev *dev)
 	/* Also waits for who has just finished the last request and wakes its queue. */
 	kvh_pool_clear(dev);
 	kvh_eventfd_swap(&dev->log_ctx, VHOST_FILE_UNBIND);
-	kvfree(dev->map);
-	dev->map = NULL;
+	kvh_dev_forget_map(dev);
 	dev->log_base = 0;
 	dev->features = 0;
 	dev->backend_features = 0;
@@ -190,57 +189,6 @@ int kvh_dev_set_features(struct kvh_dev *dev, u64 features)
 out:
 	kvh_dev_resume(dev);
 	return ret;
-}
-
-static int dev_check_map(struct kvh_dev *dev, const struct kvh_memmap *map)
-{
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < dev->nvqs; i++) {
-		/* The worker may hold it as long as its disk makes it wait. */
-		if (mutex_lock_killable(&dev->vqs[i].lock))
-			return -EINTR;
-		if (dev->vqs[i].state != KVH_VQ_STOPPED)
-			ret = kvh_vq_check(&dev->vqs[i], map);
-		mutex_unlock(&dev->vqs[i].lock);
-	}
-	return ret;
-}
-
-/**
- * kvh_dev_set_map() - use another region table
- * @dev: device
- * @map: table; the device's on success
- *
- * On return nothing in flight uses the old table.
- *
- * Context: Process context of the owner, device lock held. Waits for the
- * backend.
- * Return: 0, -EFAULT if the ring of a running queue is not in @map, or -EINTR
- * if the caller is being killed
- */
-int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map)
-{
-	unsigned int i;
-	int ret;
-
-	lockdep_assert_held(&dev->lock);
-	ret = dev_check_map(dev, map);
-	if (ret)
-		return ret;
-	ret = kvh_dev_hold(dev);
-	if (ret)
-		return ret;
-	swap(dev->map, map);
-	for (i = 0; i < dev->nvqs; i++) {
-		mutex_lock(&dev->vqs[i].lock);
-		dev->vqs[i].env.map = dev->map;
-		mutex_unlock(&dev->vqs[i].lock);
-	}
-	kvh_dev_resume(dev);
-	kvfree(map);
-	return 0;
 }
 
 /**

@@ -104,6 +104,17 @@ static long dev_set_log_fd(struct kvh_dev *dev, void __user *argp)
 	return kvh_dev_set_log_fd(dev, fd);
 }
 
+static long dev_set_mem_mode(struct kvh_dev *dev, void __user *argp)
+{
+	u32 mode;
+
+	if (get_user(mode, (u32 __user *)argp))
+		return -EFAULT;
+	if (mode != KVHOST_MEM_USER && mode != KVHOST_MEM_REGISTERED)
+		return -EINVAL;
+	return kvh_dev_set_mem_mode(dev, mode == KVHOST_MEM_REGISTERED);
+}
+
 /* Start or stop a queue; takes the queue lock itself, for it may wait. */
 static long dev_set_vring_enable(struct kvh_dev *dev, void __user *argp)
 {
@@ -313,6 +324,7 @@ static const struct dev_ioctl dev_ioctls[] = {
 	{ VHOST_ATTACH_VRING_WORKER, false, dev_attach_vring_worker },
 	{ VHOST_GET_VRING_WORKER, false, dev_get_vring_worker },
 	{ KVHOST_SET_VRING_ENABLE, true, dev_set_vring_enable },
+	{ KVHOST_SET_MEM_MODE, true, dev_set_mem_mode },
 };
 
 static const struct vq_ioctl vq_ioctls[] = {

@@ -4,7 +4,8 @@
  *
  * A table is immutable once built. The device owns it; each queue holds a
  * pointer under its lock, and kvh_dev_set_map() replaces the pointers only
- * after nothing in flight uses the old table. Regions are sorted by guest
+ * after nothing in flight uses the old table. In registered mode its pages are
+ * pinned (regmem.c) and copied from and to without user access. Regions are sorted by guest
  * address and do not overlap, so a look-up is a bisection after a try at the
  * region hit last. Every address and length that comes from the guest is held
  * against the table here and nowhere else.
@@ -181,6 +182,107 @@ int kvh_env_uaddr(struct kvh_env *env, u64 addr, u64 len, bool write, u64 *uaddr
 	return 0;
 }
 
+/**
+ * kvh_env_registered() - is guest memory reached through the kernel's mapping?
+ * @env: guest memory of a queue
+ *
+ * Context: Queue lock held.
+ * Return: true in registered mode
+ */
+bool kvh_env_registered(const struct kvh_env *env)
+{
+	return env->map && env->map->registered;
+}
+
+static bool region_holds_user(const struct kvh_region *r, u64 uaddr)
+{
+	return uaddr >= r->uaddr && uaddr - r->uaddr < r->size;
+}
+
+/**
+ * kvh_env_user_page() - the registered page behind an address of the owner
+ * @env:   guest memory of a queue, registered
+ * @uaddr: user address
+ * @run:   result: bytes that follow contiguously in physical memory and in the
+ *         region
+ *
+ * Context: Queue lock held.
+ * Return: the page that holds @uaddr, those of @run follow it; NULL if @uaddr
+ * is in no region
+ */
+struct page *kvh_env_user_page(struct kvh_env *env, u64 uaddr, u64 *run)
+{
+	const struct kvh_memmap *map = env->map;
+	const struct kvh_region *r = &map->region[env->last];
+	struct page *page;
+	unsigned int i;
+
+	/* Without an IOTLB the address was made from this region. */
+	if (env->last >= map->nr || !region_holds_user(r, uaddr)) {
+		for (i = 0; i < map->nr && !region_holds_user(&map->region[i], uaddr); i++)
+			;
+		if (i == map->nr)
+			return NULL;
+		env->last = i;
+		r = &map->region[i];
+	}
+	page = kvh_regmem_page(r, uaddr, run);
+	*run = min(*run, r->size - (uaddr - r->uaddr));
+	return page;
+}
+
+/**
+ * kvh_env_page() - the registered page at which a guest range begins
+ * @env:   guest memory of a queue, registered
+ * @addr:  address as the driver gave it
+ * @len:   bytes wanted, not 0
+ * @write: for writing
+ * @page:  result: page that holds @addr
+ * @uaddr: result: user address of @addr; its offset in the page is ours
+ * @run:   result: bytes of the range that follow contiguously in physical
+ *         memory, 1 to @len
+ *
+ * Context: Queue lock held.
+ * Return: 0 or as kvh_env_uaddr()
+ */
+int kvh_env_page(struct kvh_env *env, u64 addr, u64 len, bool write, struct page **page,
+		 u64 *uaddr, u64 *run)
+{
+	int ret = kvh_env_uaddr(env, addr, len, write, uaddr, run);
+	u64 together;
+
+	if (unlikely(ret))
+		return ret;
+	*page = kvh_env_user_page(env, *uaddr, &together);
+	if (unlikely(!*page))
+		return -EFAULT;
+	*run = min(*run, together);
+	return 0;
+}
+
+/* As env_copy(), through the kernel's own mapping. */
+static int env_copy_registered(struct kvh_env *env, u64 gpa, void *buf, u64 len,
+			       bool to_guest)
+{
+	struct page *page;
+	u64 uaddr, run;
+	void *va;
+	int ret;
+
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
+	for (; len; gpa += run, buf += run, len -= run) {
+		ret = kvh_env_page(env, gpa, len, to_guest, &page, &uaddr, &run);
+		if (ret)
+			return ret;
+		va = page_address(page) + offset_in_page(uaddr);
+		if (to_guest)
+			memcpy(va, buf, run);
+		else
+			memcpy(buf, va, run);
+	}
+	return 0;
+}
+
 /* Copy between @buf and guest range [@gpa, @gpa + @len): 0 or as kvh_env_uaddr(). */
 static int env_copy(struct kvh_env *env, u64 gpa, void *buf, u64 len, bool to_guest)
 {
@@ -189,6 +291,8 @@ static int env_copy(struct kvh_env *env, u64 gpa, void *buf, u64 len, bool to_gu
 	void __user *up;
 	int ret;
 
+	if (kvh_env_registered(env))
+		return env_copy_registered(env, gpa, buf, len, to_guest);
 	for (; len; gpa += run, buf += run, len -= run) {
 		ret = kvh_env_uaddr(env, gpa, len, to_guest, &uaddr, &run);
 		if (ret)

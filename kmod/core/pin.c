@@ -4,7 +4,8 @@
  *
  * Pins live from the start of a request to its completion, both in the
  * queue's worker. What one request pins is bounded by its caller; what a
- * queue pins, by its size times that.
+ * queue pins, by its size times that. Registered memory is pinned already: a
+ * range of it is only looked up.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -41,12 +42,35 @@ static int pin_run(struct kvh_pin *pin, u64 uaddr, u64 len)
 	return 0;
 }
 
-/* Pin the part of one segment, region by region. */
-static int pin_seg(struct kvh_pin *pin, struct kvh_vq *vq, u64 gpa, u64 len)
+/* Append a part of one segment of registered memory, run by run. */
+static int pin_borrow(struct kvh_pin *pin, struct kvh_vq *vq, u64 gpa, u64 len)
 {
+	struct bio_vec *bv;
 	u64 uaddr, run;
 	int ret;
 
+	for (; len; gpa += run, len -= run) {
+		bv = &pin->bv[pin->nr];
+		ret = kvh_env_page(&vq->env, gpa, len, pin->write, &bv->bv_page, &uaddr, &run);
+		if (ret)
+			return ret;
+		bv->bv_offset = offset_in_page(uaddr);
+		bv->bv_len = run;
+		pin->nr++;
+		pin->bytes += run;
+	}
+	return 0;
+}
+
+/* Pin the part of one segment, region by region. */
+static int pin_seg(struct kvh_pin *pin, struct kvh_vq *vq, u64 gpa, u64 len)
+{
+	unsigned int before = pin->nr;
+	u64 uaddr, run;
+	int ret;
+
+	if (pin->borrowed)
+		return pin_borrow(pin, vq, gpa, len);
 	for (; len; gpa += run, len -= run) {
 		ret = kvh_env_uaddr(&vq->env, gpa, len, pin->write, &uaddr, &run);
 		if (!ret)
@@ -54,20 +78,26 @@ static int pin_seg(struct kvh_pin *pin, struct kvh_vq *vq, u64 gpa, u64 len)
 		if (ret)
 			return ret;
 	}
+	vq->stats.pins += pin->nr - before;
 	return 0;
 }
 
-/* Pages a part of one segment touches, region by region. */
+/* Entries a part of one segment needs: pages region by region, or runs of them. */
 static int pin_count_seg(struct kvh_vq *vq, u64 gpa, u64 len, bool write, size_t *pages)
 {
+	bool registered = kvh_env_registered(&vq->env);
+	struct page *page;
 	u64 uaddr, run;
 	int ret;
 
 	for (; len; gpa += run, len -= run) {
-		ret = kvh_env_uaddr(&vq->env, gpa, len, write, &uaddr, &run);
+		if (registered)
+			ret = kvh_env_page(&vq->env, gpa, len, write, &page, &uaddr, &run);
+		else
+			ret = kvh_env_uaddr(&vq->env, gpa, len, write, &uaddr, &run);
 		if (ret)
 			return ret;
-		*pages += DIV_ROUND_UP(offset_in_page(uaddr) + run, PAGE_SIZE);
+		*pages += registered ? 1 : DIV_ROUND_UP(offset_in_page(uaddr) + run, PAGE_SIZE);
 	}
 	return 0;
 }
@@ -84,6 +114,7 @@ static int pin_prepare(struct kvh_pin *pin, struct kvh_vq *vq, const struct kvh_
 	memset(pin, 0, offsetof(struct kvh_pin, small));
 	pin->bv = pin->small;
 	pin->write = write;
+	pin->borrowed = kvh_env_registered(&vq->env);
 	for (i = 0; i < n && left; i++, left -= run, off = 0) {
 		run = min_t(u64, left, segs[i].len - off);
 		ret = pin_count_seg(vq, segs[i].addr + off, run, write, &pages);
@@ -109,7 +140,7 @@ static void pin_drop(struct kvh_pin *pin)
 {
 	unsigned int i;
 
-	for (i = 0; i < pin->nr; i++)
+	for (i = 0; !pin->borrowed && i < pin->nr; i++)
 		unpin_user_pages_dirty_lock(&pin->bv[i].bv_page, 1, pin->write);
 	if (pin->bv != pin->small)
 		kvfree(pin->bv);

@@ -5,7 +5,8 @@
  * A part is pinned for as long as its queue runs, charged to the owner's
  * locked-memory limit, and reached by plain loads and stores. What the device
  * only reads is mapped read-only, so that a store to a descriptor or to the
- * avail ring cannot happen (2.7.5.1, 2.7.6).
+ * avail ring cannot happen (2.7.5.1, 2.7.6). Registered memory is pinned and
+ * charged already, so its pages are only mapped.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -83,6 +84,56 @@ err_free:
 	return ret;
 }
 
+static int ringmem_collect(struct page **pages, unsigned int nr, struct kvh_env *env, u64 uaddr)
+{
+	unsigned int i;
+	u64 run;
+
+	for (i = 0; i < nr; i++) {
+		pages[i] = kvh_env_user_page(env, uaddr, &run);
+		if (!pages[i])
+			return -EFAULT;
+		uaddr = ALIGN_DOWN(uaddr, PAGE_SIZE) + PAGE_SIZE;
+	}
+	return 0;
+}
+
+/**
+ * kvh_ringmem_map_registered() - map one ring part of registered memory
+ * @rm:    what to fill
+ * @env:   the memory; outlives the mapping
+ * @uaddr: address in the owner's memory
+ * @len:   bytes, not 0
+ * @write: the device writes to it
+ *
+ * Context: Process context, queue lock held. May sleep.
+ * Return: 0; -EFAULT if the part is not wholly in one region; -ENOMEM
+ */
+int kvh_ringmem_map_registered(struct kvh_ringmem *rm, struct kvh_env *env, u64 uaddr,
+			       size_t len, bool write)
+{
+	unsigned int off = offset_in_page(uaddr);
+	struct page **pages;
+	void *va = NULL;
+	int ret;
+
+	memset(rm, 0, sizeof(*rm));
+	if (!kvh_memmap_has_user_range(env->map, uaddr, len))
+		return -EFAULT;
+	rm->nr = DIV_ROUND_UP(off + len, PAGE_SIZE);
+	rm->uaddr = uaddr;
+	rm->dirty = write;
+	pages = kvmalloc_array(rm->nr, sizeof(*pages), GFP_KERNEL);
+	ret = pages ? ringmem_collect(pages, rm->nr, env, uaddr) : -ENOMEM;
+	if (!ret)
+		va = vmap(pages, rm->nr, VM_MAP, write ? PAGE_KERNEL : PAGE_KERNEL_RO);
+	kvfree(pages);
+	if (!va)
+		return ret ? ret : -ENOMEM;
+	rm->ptr = va + off;
+	return 0;
+}
+
 /**
  * kvh_ringmem_unmap() - undo kvh_ringmem_map(); nothing to do for an empty one
  * @rm: ring part
@@ -95,8 +146,10 @@ void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct mm_struct *mm)
 	if (!rm->ptr)
 		return;
 	vunmap((void *)((unsigned long)rm->ptr & PAGE_MASK));
-	unpin_user_pages_dirty_lock(rm->pages, rm->nr, rm->dirty);
-	account_locked_vm(mm, rm->nr, false);
-	kvfree(rm->pages);
+	if (rm->pages) {
+		unpin_user_pages_dirty_lock(rm->pages, rm->nr, rm->dirty);
+		account_locked_vm(mm, rm->nr, false);
+		kvfree(rm->pages);
+	}
 	memset(rm, 0, sizeof(*rm));
 }

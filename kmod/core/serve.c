@@ -16,18 +16,28 @@
 /* Shortest spin worth the trouble. */
 #define SPIN_MIN_NS	((u64)4 * NSEC_PER_USEC)
 
-/* The ring was written: all of it, for it is small and migrations are rare. */
-static void vq_mark_ring(struct kvh_vq *vq)
+/* The device area was written: all of it, for it is small and migrations are rare. */
+static void vq_mark_device(struct kvh_vq *vq)
 {
-	enum kvh_ring_layout layout = vq->ring.layout;
-	size_t len = kvh_ring_device_bytes(layout, vq->size);
+	size_t len = kvh_ring_device_bytes(vq->ring.layout, vq->size);
 
-	if (layout == KVH_RING_PACKED)
-		kvh_dirty_mark_user(vq, vq->desc.uaddr, kvh_ring_desc_bytes(layout, vq->size));
+	if (likely(!kvh_dirty_on(vq)))
+		return;
 	if (vq->env.iotlb)
 		kvh_dirty_mark_user(vq, vq->device.uaddr, len);
 	else if (vq->addr.flags & BIT(VHOST_VRING_F_LOG))
 		kvh_dirty_mark(vq, vq->addr.log_guest_addr, len);
+}
+
+/* Used entries were written; those of a packed ring go where descriptors are. */
+static void vq_mark_used(struct kvh_vq *vq)
+{
+	enum kvh_ring_layout layout = vq->ring.layout;
+
+	if (layout == KVH_RING_PACKED)
+		kvh_dirty_mark_user(vq, vq->desc.uaddr, kvh_ring_desc_bytes(layout, vq->size));
+	else
+		vq_mark_device(vq);
 }
 
 /* Make completions visible and interrupt the driver if it wants to be. */
@@ -41,7 +51,7 @@ static void vq_flush(struct kvh_vq *vq)
 	if (!kvh_ring_publish(&vq->ring))
 		return;
 	if (kvh_dirty_on(vq))
-		vq_mark_ring(vq);
+		vq_mark_used(vq);
 	if (kvh_ring_need_signal(&vq->ring)) {
 		kvh_vq_signal(vq, n);
 	} else {
@@ -133,6 +143,7 @@ static bool vq_rounds(struct kvh_vq *vq)
 		if (vq->kick_on) {
 			kvh_ring_disable_kick(&vq->ring);
 			vq->kick_on = false;
+			vq_mark_device(vq);
 		}
 		before = vq->budget;
 		vq->dev->backend->serve(vq);
@@ -155,6 +166,8 @@ static bool vq_rounds(struct kvh_vq *vq)
 /* Return: true if the queue wants another turn without a doorbell. */
 static bool vq_turn(struct kvh_vq *vq)
 {
+	bool again;
+
 	if (unlikely(!vq->mapped) && kvh_vq_map_late(vq))
 		return false;
 	if (vq->slept_at) {
@@ -166,7 +179,9 @@ static bool vq_turn(struct kvh_vq *vq)
 	if (!vq_may_take(vq) || vq->kick_on)
 		return false;
 	vq->kick_on = true;
-	if (kvh_ring_enable_kick(&vq->ring)) {
+	again = kvh_ring_enable_kick(&vq->ring);
+	vq_mark_device(vq);
+	if (again) {
 		vq->stats.polls++;
 		trace_kvh_vq_poll(vq);
 		return true;
@@ -174,6 +189,13 @@ static bool vq_turn(struct kvh_vq *vq)
 	if (vq->busyloop)
 		vq->slept_at = local_clock();
 	return false;
+}
+
+/* Registered memory needs no address space, but the dirty log is the owner's. */
+static bool vq_turn_in_mm(struct kvh_vq *vq)
+{
+	kvh_worker_use_mm(kvh_pool_of(vq), !kvh_env_registered(&vq->env) || kvh_dirty_on(vq));
+	return vq_turn(vq);
 }
 
 /* False in a worker the queue has been taken from: its new one shall look. */
@@ -213,7 +235,7 @@ void kvh_vq_work(struct kvh_work *work)
 	if (!vq_is_mine(vq))
 		again = true;
 	else if (vq->state != KVH_VQ_STOPPED)
-		again = vq_turn(vq);
+		again = vq_turn_in_mm(vq);
 	mutex_unlock(&vq->lock);
 	if (!READ_ONCE(vq->in_flight))
 		wake_up(&vq->idle);

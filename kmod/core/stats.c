@@ -46,6 +46,7 @@ static void stats_fill(struct kvh_vq *vq, struct kvhost_vring_stats *out)
 	out->broken = READ_ONCE(s->broken);
 	for (i = 0; i < KVH_FAULT_NR; i++)
 		out->faults[i] = READ_ONCE(s->faults[i]);
+	out->pins = READ_ONCE(s->pins);
 }
 
 /**

@@ -56,7 +56,11 @@ static int vq_map_part(struct kvh_vq *vq, struct kvh_ringmem *rm, u64 addr, size
 	u64 uaddr;
 	int ret = vq_part_uaddr(vq, addr, len, write, &uaddr);
 
-	return ret ? ret : kvh_ringmem_map(rm, uaddr, len, write);
+	if (ret)
+		return ret;
+	return kvh_env_registered(&vq->env) ?
+	       kvh_ringmem_map_registered(rm, &vq->env, uaddr, len, write) :
+	       kvh_ringmem_map(rm, uaddr, len, write);
 }
 
 static int vq_map_parts(struct kvh_vq *vq)

@@ -2,8 +2,8 @@
 /*
  * worker.c - the kernel threads that serve queues.
  *
- * A worker joins its owner's cgroups and borrows its address space, so that
- * time, memory and I/O are charged where they belong and guest memory is
+ * A worker joins its owner's cgroups, so that time, memory and I/O are charged
+ * where they belong, and borrows its address space as long as guest memory is
  * reached by user access. Work is queued from any context, wake-up callbacks
  * included; a work item queued again while on the list runs once.
  */
@@ -16,6 +16,24 @@
 #include <linux/slab.h>
 #include "core.h"
 
+/**
+ * kvh_worker_use_mm() - have or not have the owner's address space
+ * @w:   the worker that calls
+ * @use: whether it is needed
+ *
+ * Context: Worker.
+ */
+void kvh_worker_use_mm(struct kvh_worker *w, bool use)
+{
+	if (likely(w->has_mm == use))
+		return;
+	w->has_mm = use;
+	if (use)
+		kthread_use_mm(w->mm);
+	else
+		kthread_unuse_mm(w->mm);
+}
+
 static int worker_main(void *data)
 {
 	struct kvh_worker *w = data;
@@ -23,7 +41,6 @@ static int worker_main(void *data)
 	struct kvh_work *work, *next;
 	struct mem_cgroup *memcg, *old;
 
-	kthread_use_mm(w->mm);
 	/* What is allocated for a request is charged to the owner. */
 	memcg = get_mem_cgroup_from_mm(w->mm);
 	old = set_active_memcg(memcg);
@@ -54,7 +71,7 @@ static int worker_main(void *data)
 	__set_current_state(TASK_RUNNING);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
-	kthread_unuse_mm(w->mm);
+	kvh_worker_use_mm(w, false);
 	return 0;
 }
 

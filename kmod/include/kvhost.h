@@ -124,15 +124,17 @@ int kvh_vq_read(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n,
 int kvh_vq_write(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n,
 		 u64 off, const void *src, size_t len);
 
-/* Pages of a pin kept inside struct kvh_pin, without an allocation. */
+/* Entries of a pin kept inside struct kvh_pin, without an allocation. */
 #define KVH_PIN_INLINE	4u
 
 /**
  * struct kvh_pin - a byte range of a chain, pinned for the device to reach
- * @bv:     the range in order, one entry a page at most
+ * @bv:     the range in order; an entry is (part of) a page, or of registered
+ *          memory a run of pages that are contiguous
  * @nr:     entries of @bv
  * @bytes:  length of the range
  * @write:  the device writes into it
+ * @borrowed: it is registered memory, pinned for longer
  * @segs:   while the dirty log is on: a copy of the segments to mark
  * @nsegs:  entries of @segs
  * @small:  where @bv points for short ranges
@@ -142,6 +144,7 @@ struct kvh_pin {
 	unsigned int nr;
 	size_t bytes;
 	bool write;
+	bool borrowed;
 	struct kvh_seg *segs;
 	unsigned int nsegs;
 	struct bio_vec small[KVH_PIN_INLINE];

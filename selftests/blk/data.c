@@ -9,7 +9,8 @@
  */
 #include "disk.h"
 
-#define BIG	(1u << 20)
+/* More pages than one bio takes: the second has to find its own sector. */
+#define BIG	(3u << 20)
 #define SERIAL	"kvhost-serial-012345"	/* exactly the 20 bytes there are */
 
 FIXTURE(data) {

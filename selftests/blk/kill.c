@@ -28,6 +28,7 @@ static void move(struct kvhost *k, unsigned int i, u32 id)
 struct scene {
 	unsigned int workers;
 	bool packed;
+	bool registered;
 };
 
 /* Keep all queues busy for ever; report the first completion on @ready. */
@@ -35,7 +36,7 @@ static _Noreturn void victim(int fd, int ready, const struct scene *s)
 {
 	static struct blkreq r[QUEUES][DEPTH];
 	struct kvhost_opts o = { .fd = fd, .queues = QUEUES, .size = 64,
-		.workers = s->workers, .packed = s->packed };
+		.workers = s->workers, .packed = s->packed, .registered = s->registered };
 	struct kvhost k;
 	unsigned int i, j, n = 0;
 	struct vq_used u;
@@ -117,6 +118,10 @@ FIXTURE_VARIANT_ADD(kill_owner, slow_null_blk_on_packed_rings) {
 
 FIXTURE_VARIANT_ADD(kill_owner, ext4_direct_on_packed_rings) {
 	.disk = DISK_EXT4, .flags = O_RDWR | O_DIRECT, .times = 5, .scene = { .packed = true }
+};
+
+FIXTURE_VARIANT_ADD(kill_owner, registered_memory) {
+	.disk = DISK_SLOW, .flags = O_RDWR, .times = 6, .scene = { .registered = true }
 };
 
 FIXTURE_VARIANT_ADD(kill_owner, tmpfs) {

@@ -82,6 +82,18 @@ void kvhost_set_mem(struct kvhost *k)
 }
 
 /**
+ * __kvhost_mem_mode() - how the device shall reach guest memory
+ * @k:    owned device
+ * @mode: KVHOST_MEM_*
+ *
+ * Return: 0 or -errno.
+ */
+int __kvhost_mem_mode(struct kvhost *k, u32 mode)
+{
+	return __kvhost_ioctl(k->fd, KVHOST_SET_MEM_MODE, &mode);
+}
+
+/**
  * kvhost_vring_addr() - the true ring addresses of a queue
  * @k: device
  * @i: queue
@@ -231,6 +243,8 @@ void kvhost_prepare(struct kvhost *k, const struct kvhost_opts *o)
 	if (o->in_order)
 		k->features |= 1ull << VIRTIO_F_IN_ORDER;
 	KVHOST_IOCTL(k, VHOST_SET_FEATURES, &k->features);
+	if (o->registered || getenv("KVHOST_REGISTERED"))
+		must(!__kvhost_mem_mode(k, KVHOST_MEM_REGISTERED), "KVHOST_SET_MEM_MODE");
 	kvhost_set_mem(k);
 	k->queues = o->queues ? o->queues : 1;
 	share_workers(k, o->workers);

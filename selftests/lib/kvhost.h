@@ -49,6 +49,8 @@ enum {
  * @packed:    with VIRTIO_F_RING_PACKED
  * @in_order:  with VIRTIO_F_IN_ORDER
  * @workers:   threads that share the queues; default one per queue
+ * @registered: in registered memory; so is everything if the environment has
+ *             KVHOST_REGISTERED
  * @base:      position the queues begin at, as for vq_reset(); 0: fresh ones
  */
 struct kvhost_opts {
@@ -65,6 +67,7 @@ struct kvhost_opts {
 	bool packed;
 	bool in_order;
 	unsigned int workers;
+	bool registered;
 	u32 base;
 };
 
@@ -91,6 +94,7 @@ void kvhost_ioctl(int fd, unsigned long req, void *arg, const char *name);
 void kvhost_open(struct kvhost *k);
 void kvhost_close(struct kvhost *k);
 void kvhost_set_mem(struct kvhost *k);
+int __kvhost_mem_mode(struct kvhost *k, u32 mode);
 void kvhost_vring_addr(struct kvhost *k, unsigned int i, struct vhost_vring_addr *a);
 void kvhost_ring_setup(struct kvhost *k, unsigned int i, u32 base);
 void kvhost_renew(struct kvhost *k, unsigned int i, unsigned int size);

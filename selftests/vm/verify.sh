@@ -57,11 +57,12 @@ else
 fi
 END
 
-# verify NAME BACKEND [APPEND]; vda has two queues that share a worker
+# verify NAME BACKEND [APPEND]; vda has two queues that share a worker, vdb
+# registered memory
 verify()
 {
 	guest "$1" --initrd "$initrd" --append "quiet $3" --memory 256 --cpus 2 \
-		--disk "path=$disk,backend=$2,queues=2,workers=1" --disk "path=$image,backend=$2"
+		--disk "path=$disk,backend=$2,queues=2,workers=1" --disk "path=$image,backend=$2,registered=on"
 }
 
 marked()

@@ -72,6 +72,8 @@ struct vhost_vring_worker {
  * @signals_suppressed: completions published that the driver wanted silent
  * @broken:           times the queue was marked broken
  * @faults:           malformed rings and chains by kind
+ * @pins:             pages pinned for the time of a request; none of registered
+ *                    memory
  */
 struct kvhost_vring_stats {
 	__u32 index;
@@ -87,9 +89,23 @@ struct kvhost_vring_stats {
 	__u64 signals_suppressed;
 	__u64 broken;
 	__u64 faults[KVHOST_FAULTS_MAX];
+	__u64 pins;
 };
 
 #define KVHOST_GET_VRING_STATS	_IOWR(KVHOST_IOCTL_TYPE, 0x02, struct kvhost_vring_stats)
+
+/**
+ * KVHOST_SET_MEM_MODE - how guest memory is reached
+ *
+ * KVHOST_MEM_USER, the default: through the owner's address space; what a
+ * request needs is pinned for its time, so memory can be overcommitted, swapped
+ * and ballooned. KVHOST_MEM_REGISTERED: all regions of VHOST_SET_MEM_TABLE are
+ * pinned when they are set, charged to the owner's locked-memory limit, and
+ * reached directly; a request pins nothing. Changes a table in force too.
+ */
+#define KVHOST_SET_MEM_MODE	_IOW(KVHOST_IOCTL_TYPE, 0x08, __u32)
+#define KVHOST_MEM_USER		0
+#define KVHOST_MEM_REGISTERED	1
 
 /* struct kvhost_blk_backend.flags */
 #define KVHOST_BLK_RDONLY	_BITULL(0)	/* writes answer IOERR */

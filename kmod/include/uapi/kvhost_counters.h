@@ -38,6 +38,7 @@ struct kvhost_counter {
 	KVHOST_COUNTER(kvhost_vring_stats, "signals", signals), \
 	KVHOST_COUNTER(kvhost_vring_stats, "signals_suppressed", signals_suppressed), \
 	KVHOST_COUNTER(kvhost_vring_stats, "broken", broken), \
+	KVHOST_COUNTER(kvhost_vring_stats, "pins", pins), \
 }
 
 #define KVHOST_BLK_COUNTER(name, member) \
