@@ -33,6 +33,9 @@ struct vhost_iotlb;
 /* Completions gathered at most before the driver is shown them. */
 #define KVH_FLUSH_CHAINS	32u
 
+/* And when the driver's depth is tried: so far one is told from the next. */
+#define KVH_TRIAL_CHAINS	(2 * KVH_FLUSH_CHAINS)
+
 /* Longest a worker spins at a time, microseconds, whatever the owner asked for. */
 #define KVH_POLL_MAX_US	10000u
 
@@ -150,6 +153,20 @@ struct kvh_vq_stats {
 };
 
 /**
+ * struct kvh_gather - how many completions to hold; see poll.c
+ * @target: as many
+ * @left:   batches until the driver's depth is tried, 0: the trial is on
+ * @every:  batches between two trials
+ * @since:  local_clock() when the held ones began to wait, 0 if they do not
+ */
+struct kvh_gather {
+	unsigned int target;
+	unsigned int left;
+	unsigned int every;
+	u64 since;
+};
+
+/**
  * enum kvh_vq_state - life of a queue
  * @KVH_VQ_STOPPED: no ring mapped; set-up may change
  * @KVH_VQ_RUNNING: the worker owns the ring
@@ -236,6 +253,7 @@ struct kvh_miss {
  * @unflushed: completions since the last publish
  * @budget:    chains that may still be taken in this turn
  * @kick_on:   the driver was asked for doorbells
+ * @gather:    how many completions to hold
  * @spin_ns:   how long the worker spins for new work at present
  * @slept_at:  local_clock() when it last went to sleep
  * @kick:      doorbell; its members are also used from wake-up context
@@ -282,6 +300,7 @@ struct kvh_vq {
 	unsigned int unflushed;
 	unsigned int budget;
 	bool kick_on;
+	struct kvh_gather gather;
 	u64 spin_ns;
 	u64 slept_at;
 
@@ -440,6 +459,15 @@ __poll_t kvh_dev_poll(struct file *file, struct poll_table_struct *wait);
 /* serve.c */
 void kvh_vq_work(struct kvh_work *work);
 
+/* poll.c */
+void kvh_poll_reset(struct kvh_vq *vq);
+unsigned int kvh_poll_limit(const struct kvh_vq *vq);
+void kvh_poll_flushed(struct kvh_vq *vq, unsigned int held);
+bool kvh_poll_gather(struct kvh_vq *vq);
+void kvh_poll_woken(struct kvh_vq *vq);
+void kvh_poll_sleeps(struct kvh_vq *vq);
+bool kvh_poll_idle(struct kvh_vq *vq);
+
 /* notify.c */
 void kvh_kick_init(struct kvh_vq *vq);
 int kvh_kick_set(struct kvh_vq *vq, int fd);
@@ -453,7 +481,7 @@ void kvh_worker_destroy(struct kvh_worker *worker);
 void kvh_worker_queue(struct kvh_worker *worker, struct kvh_work *work);
 int kvh_worker_flush(struct kvh_worker *worker);
 void kvh_worker_use_mm(struct kvh_worker *worker, bool use);
-bool kvh_worker_has_work(const struct kvh_worker *worker);
+bool kvh_worker_wanted(const struct kvh_worker *worker, const struct kvh_work *work);
 
 /* pool.c */
 void kvh_pool_init(struct kvh_dev *dev);

@@ -8,13 +8,8 @@
  * more, because a driver that saw no need to ring in between would otherwise
  * wait for ever.
  */
-#include <linux/ktime.h>
-#include <linux/sched/clock.h>
 #include "core.h"
 #include "trace.h"
-
-/* Shortest spin worth the trouble. */
-#define SPIN_MIN_NS	((u64)4 * NSEC_PER_USEC)
 
 /* The device area was written: all of it, for it is small and migrations are rare. */
 static void vq_mark_device(struct kvh_vq *vq)
@@ -47,6 +42,7 @@ static void vq_flush(struct kvh_vq *vq)
 
 	if (!n)
 		return;
+	kvh_poll_flushed(vq, n);
 	vq->unflushed = 0;
 	if (!kvh_ring_publish(&vq->ring))
 		return;
@@ -66,60 +62,14 @@ static bool vq_may_take(const struct kvh_vq *vq)
 }
 
 /*
- * Complete what has finished. While the driver keeps adding, completions are
- * gathered, so that one store and one interrupt stand for many; a driver that
- * waits for them gets them at once.
+ * Complete what has finished. Completions are gathered, so that one store and
+ * one interrupt stand for many; how many, poll.c knows.
  */
 static void vq_reap(struct kvh_vq *vq)
 {
 	vq->dev->backend->reap(vq);
-	if (vq->unflushed >= KVH_FLUSH_CHAINS || !vq_may_take(vq) ||
-	    !kvh_ring_has_avail(&vq->ring))
+	if (vq->unflushed >= kvh_poll_limit(vq) || !vq_may_take(vq))
 		vq_flush(vq);
-}
-
-static u64 vq_spin_max(const struct kvh_vq *vq)
-{
-	return (u64)min(vq->busyloop, KVH_POLL_MAX_US) * NSEC_PER_USEC;
-}
-
-/*
- * Work came @idle_ns after the worker went to sleep. Had it spun as long as the
- * owner allows, would it have seen it? Then spin longer next time, else less:
- * a queue that is used now and then soon costs no spinning at all.
- */
-static void vq_adapt_spin(struct kvh_vq *vq, u64 idle_ns)
-{
-	u64 most = vq_spin_max(vq);
-
-	if (idle_ns < most)
-		vq->spin_ns = clamp_t(u64, 2 * vq->spin_ns, min(most, SPIN_MIN_NS), most);
-	else
-		vq->spin_ns = vq->spin_ns > SPIN_MIN_NS ? vq->spin_ns / 2 : 0;
-}
-
-/*
- * Spin for new work as long as it pays, the owner allows, and nobody else needs
- * the CPU or another queue the worker. Return: true if there is some.
- */
-static bool vq_poll(struct kvh_vq *vq)
-{
-	u64 spin = min(vq->spin_ns, vq_spin_max(vq)), end;
-	const struct kvh_worker *worker = kvh_pool_of(vq);
-
-	if (!spin)
-		return false;
-	end = local_clock() + spin;
-	do {
-		if (kvh_ring_has_avail(&vq->ring) || vq->dev->backend->pending(vq)) {
-			vq->stats.polls++;
-			trace_kvh_vq_poll(vq);
-			return true;
-		}
-		cpu_relax();
-	} while (!need_resched() && !READ_ONCE(vq->hold) && !kvh_worker_has_work(worker) &&
-		 local_clock() < end);
-	return false;
 }
 
 /*
@@ -135,8 +85,10 @@ static bool vq_rounds(struct kvh_vq *vq)
 		if (!vq_may_take(vq))
 			break;
 		if (!kvh_ring_has_avail(&vq->ring)) {
+			if (vq->unflushed && kvh_poll_gather(vq))
+				continue;
 			vq_flush(vq);
-			if (!vq_poll(vq))
+			if (!kvh_poll_idle(vq))
 				break;
 			continue;
 		}
@@ -170,10 +122,7 @@ static bool vq_turn(struct kvh_vq *vq)
 
 	if (unlikely(!vq->mapped) && kvh_vq_map_late(vq))
 		return false;
-	if (vq->slept_at) {
-		vq_adapt_spin(vq, local_clock() - vq->slept_at);
-		vq->slept_at = 0;
-	}
+	kvh_poll_woken(vq);
 	if (vq_rounds(vq))
 		return true;
 	if (!vq_may_take(vq) || vq->kick_on)
@@ -186,8 +135,7 @@ static bool vq_turn(struct kvh_vq *vq)
 		trace_kvh_vq_poll(vq);
 		return true;
 	}
-	if (vq->busyloop)
-		vq->slept_at = local_clock();
+	kvh_poll_sleeps(vq);
 	return false;
 }
 

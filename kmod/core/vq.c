@@ -150,6 +150,7 @@ static int vq_start_locked(struct kvh_vq *vq)
 	}
 	vq->in_flight = 0;
 	vq->unflushed = 0;
+	kvh_poll_reset(vq);
 	WRITE_ONCE(vq->hold, false);
 	WRITE_ONCE(vq->state, KVH_VQ_RUNNING);
 	trace_kvh_vq_start(vq);

@@ -91,15 +91,18 @@ void kvh_worker_queue(struct kvh_worker *w, struct kvh_work *work)
 }
 
 /**
- * kvh_worker_has_work() - is anything waiting for the worker?
- * @w: worker
+ * kvh_worker_wanted() - does anybody but @work wait for the worker?
+ * @w:    worker
+ * @work: what the worker runs at present
  *
  * Context: Any, lockless: true may be old, false may be too.
- * Return: true if there is
+ * Return: true if something else was queued
  */
-bool kvh_worker_has_work(const struct kvh_worker *w)
+bool kvh_worker_wanted(const struct kvh_worker *w, const struct kvh_work *work)
 {
-	return !llist_empty(&w->list);
+	const struct llist_node *node = READ_ONCE(w->list.first);
+
+	return node && (node != &work->node || node->next);
 }
 
 /* Outlives whoever waits for it: a waiter that is killed leaves it to the worker. */

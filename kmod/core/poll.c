@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * poll.c - what a worker does with a queue that has run empty: wait a little.
+ *
+ * Two waits, each within the time the owner allows (BUSYLOOP_TIMEOUT; zero, the
+ * default, is neither):
+ *
+ * kvh_poll_gather()  completions are not shown to the driver yet. A driver with
+ *	many requests under way goes on adding while they are held, so that one
+ *	store and one interrupt stand for many, and it has no reason to ring.
+ *	How many to hold follows from the driver's depth: every now and then all
+ *	completions are held until it adds no more, for then all it has is here.
+ *	Half of that is a batch: the driver works on one half while we work on
+ *	the other, and it never waits for what is held. A driver with one request
+ *	at a time is found out by the same trial, made ever more rarely.
+ *
+ * kvh_poll_idle()  nothing is held. The worker stays, without doorbells, as
+ *	long as that has paid of late.
+ *
+ * A worker that has its CPU to itself spins. With others about (vCPUs: spinning
+ * would keep away the very work waited for) it sleeps on a timer, doorbells
+ * still off, and only for a driver that is known to be busy.
+ *
+ * Everything here runs in the queue's worker with the queue lock held.
+ */
+#include <linux/hrtimer.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/stat.h>
+#include "core.h"
+#include "trace.h"
+
+/* Shortest spin worth the trouble. */
+#define SPIN_MIN_NS	((u64)4 * NSEC_PER_USEC)
+
+/* Batches between two trials of the driver's depth. */
+#define TRIAL_MIN	16u
+#define TRIAL_NORMAL	256u
+#define TRIAL_MAX	4096u
+
+/* Late by as much is not late. */
+#define NAP_SLACK_NS	((u64)2 * NSEC_PER_USEC)
+
+static u64 wait_max(const struct kvh_vq *vq)
+{
+	return (u64)min(vq->busyloop, KVH_POLL_MAX_US) * NSEC_PER_USEC;
+}
+
+static bool has_work(struct kvh_vq *vq)
+{
+	return kvh_ring_has_avail(&vq->ring) || vq->dev->backend->pending(vq);
+}
+
+/* Does something else need this worker or an end of the turn? */
+static bool wanted_elsewhere(struct kvh_vq *vq)
+{
+	return READ_ONCE(vq->hold) || kvh_worker_wanted(kvh_pool_of(vq), &vq->work);
+}
+
+static bool may_spin(void)
+{
+	return single_task_running() && !need_resched();
+}
+
+/* Spin while the CPU is ours. Return: true if there is work. */
+static bool spin(struct kvh_vq *vq, u64 end)
+{
+	do {
+		if (has_work(vq))
+			return true;
+		cpu_relax();
+	} while (may_spin() && !wanted_elsewhere(vq) && local_clock() < end);
+	return false;
+}
+
+/*
+ * Leave the CPU to others. Whoever wakes the worker ends the sleep, as does the
+ * timer; work queued before the state is set is seen at the latest by that.
+ */
+static void nap(u64 ns)
+{
+	ktime_t t = ns_to_ktime(ns);
+
+	set_current_state(TASK_INTERRUPTIBLE);
+	schedule_hrtimeout_range(&t, NAP_SLACK_NS, HRTIMER_MODE_REL);
+}
+
+/* Wait until @end, spinning or asleep. Return: true if there is work. */
+static bool wait_for_work(struct kvh_vq *vq, u64 end)
+{
+	u64 now;
+
+	while (!wanted_elsewhere(vq)) {
+		if (may_spin()) {
+			if (spin(vq, end))
+				return true;
+		} else {
+			now = local_clock();
+			if (now < end)
+				nap(end - now);
+			if (has_work(vq))
+				return true;
+		}
+		if (local_clock() >= end)
+			break;
+	}
+	return false;
+}
+
+/**
+ * kvh_poll_reset() - forget what is known of the driver
+ * @vq: queue, about to start
+ *
+ * Context: Process context, queue lock held.
+ */
+void kvh_poll_reset(struct kvh_vq *vq)
+{
+	vq->gather = (struct kvh_gather){ .target = 1, .every = TRIAL_MIN, .left = TRIAL_MIN };
+	vq->spin_ns = 0;
+	vq->slept_at = 0;
+}
+
+/**
+ * kvh_poll_limit() - completions to hold before the driver is shown them
+ * @vq: queue
+ *
+ * Context: Worker, queue lock held.
+ * Return: how many, at least 1
+ */
+unsigned int kvh_poll_limit(const struct kvh_vq *vq)
+{
+	const struct kvh_gather *g = &vq->gather;
+
+	if (!vq->busyloop || (g->left && g->target == 1))
+		return KVH_FLUSH_CHAINS;
+	return g->left ? g->target : KVH_TRIAL_CHAINS;
+}
+
+/* A trial has ended with @held completions. */
+static void trial_done(struct kvh_gather *g, unsigned int held)
+{
+	g->target = clamp(held / 2, 1u, KVH_FLUSH_CHAINS);
+	g->every = held > 1 ? TRIAL_NORMAL : min(2 * g->every, TRIAL_MAX);
+	g->left = g->every;
+}
+
+/**
+ * kvh_poll_flushed() - completions are about to be shown to the driver
+ * @vq:   queue
+ * @held: how many
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_poll_flushed(struct kvh_vq *vq, unsigned int held)
+{
+	struct kvh_gather *g = &vq->gather;
+
+	g->since = 0;
+	if (g->left)
+		g->left--;
+	else if (held >= KVH_TRIAL_CHAINS)
+		trial_done(g, held);
+}
+
+/**
+ * kvh_poll_gather() - hold completions a little longer?
+ * @vq: queue with completions not shown yet, and nothing to take or reap
+ *
+ * Context: Worker, queue lock held. May sleep.
+ * Return: true if there is more to do first, false to show them now
+ */
+bool kvh_poll_gather(struct kvh_vq *vq)
+{
+	struct kvh_gather *g = &vq->gather;
+	u64 most = wait_max(vq);
+
+	lockdep_assert_held(&vq->lock);
+	if (!most || (g->left && g->target == 1))
+		return false;
+	if (!g->since)
+		g->since = local_clock();
+	if (wait_for_work(vq, g->since + most))
+		return true;
+	if (local_clock() < g->since + most)
+		return false;
+	/* The driver adds no more: this is all it has. */
+	if (!g->left) {
+		trial_done(g, vq->unflushed);
+	} else {
+		g->target = max(vq->unflushed / 2, 1u);
+		g->every = TRIAL_MIN;
+		g->left = min(g->left, TRIAL_MIN);
+	}
+	return false;
+}
+
+/**
+ * kvh_poll_woken() - the worker has come back to a queue
+ * @vq: queue
+ *
+ * Had the worker spun as long as the owner allows, would it have seen the work
+ * that woke it? Then it spins longer next time, else less: a queue that is used
+ * now and then soon costs no spinning at all.
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_poll_woken(struct kvh_vq *vq)
+{
+	u64 most = wait_max(vq), idle;
+
+	if (!vq->slept_at)
+		return;
+	idle = local_clock() - vq->slept_at;
+	vq->slept_at = 0;
+	if (idle < most)
+		vq->spin_ns = clamp_t(u64, 2 * vq->spin_ns, min(most, SPIN_MIN_NS), most);
+	else
+		vq->spin_ns = vq->spin_ns > SPIN_MIN_NS ? vq->spin_ns / 2 : 0;
+}
+
+/**
+ * kvh_poll_sleeps() - the worker leaves a queue, doorbells are on
+ * @vq: queue
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_poll_sleeps(struct kvh_vq *vq)
+{
+	if (vq->busyloop)
+		vq->slept_at = local_clock();
+}
+
+/**
+ * kvh_poll_idle() - wait for new work where it pays, doorbells being off
+ * @vq: queue without anything to take, reap or show
+ *
+ * Context: Worker, queue lock held. May sleep.
+ * Return: true if there is work
+ */
+bool kvh_poll_idle(struct kvh_vq *vq)
+{
+	u64 wait = min(vq->spin_ns, wait_max(vq));
+	bool found;
+
+	lockdep_assert_held(&vq->lock);
+	/* Only a busy driver is worth a timer. */
+	if (vq->gather.target > 1)
+		wait = wait_max(vq);
+	else if (!may_spin())
+		return false;
+	if (!wait || wanted_elsewhere(vq))
+		return false;
+	found = vq->gather.target > 1 ? wait_for_work(vq, local_clock() + wait) :
+					spin(vq, local_clock() + wait);
+	if (found) {
+		vq->stats.polls++;
+		trace_kvh_vq_poll(vq);
+	}
+	return found;
+}
