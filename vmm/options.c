@@ -131,7 +131,7 @@ static const struct option_def disk_table[] = {
 	{ .name = "event_idx", .arg = "on|off", .kind = KIND_BOOL, .off = DISK(event_idx),
 	  .def = "on", .help = "offer event indices" },
 	{ .name = "poll", .arg = "US", .kind = KIND_UINT, .off = DISK(poll), .def = "50",
-	  .max = 10000, .help = "kernel backend: longest spin for new work, microseconds" },
+	  .max = 10000, .help = "kernel backend: longest wait for more work, microseconds" },
 	{ .name = "iops", .arg = "N", .kind = KIND_SIZE, .off = DISK(limits.iops), .def = "0",
 	  .max = INT64_MAX, .unit = 1,
 	  .help = "most requests per second, all queues together; 0: any" },
