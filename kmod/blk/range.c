@@ -15,6 +15,30 @@
 #include <linux/virtio_blk.h>
 #include "blk.h"
 
+/* Where zeroes are written one by one: so many at a time. */
+#define ZERO_STEP	((sector_t)(32u << 20) >> SECTOR_SHIFT)
+
+/*
+ * A range may be as large as the disk. Where the kernel has to write the zeroes
+ * itself that can take hours, and nobody but us can end it: so in steps, until
+ * the owner is gone.
+ */
+static int range_zero_bdev(const struct blk_req *req, sector_t sector, sector_t nr, bool unmap)
+{
+	struct block_device *bdev = req->disk->bdev;
+	sector_t step = bdev_write_zeroes_sectors(bdev) ? nr : ZERO_STEP;
+	int ret = 0;
+
+	for (; !ret && nr; sector += step, nr -= step) {
+		if (kvh_dev_ending(kvh_vq_dev(req->bq->vq)))
+			return -EINTR;
+		step = min(step, nr);
+		ret = blkdev_issue_zeroout(bdev, sector, step, GFP_NOIO,
+					   unmap ? 0 : BLKDEV_ZERO_NOUNMAP);
+	}
+	return ret;
+}
+
 static int range_on_bdev(const struct blk_req *req, const struct kvh_blk_range *r)
 {
 	sector_t sector = (req->disk->start >> SECTOR_SHIFT) + r->sector;
@@ -27,8 +51,7 @@ static int range_on_bdev(const struct blk_req *req, const struct kvh_blk_range *
 	case VIRTIO_BLK_T_SECURE_ERASE:
 		return blkdev_issue_secure_erase(bdev, sector, nr, GFP_NOIO);
 	default:
-		return blkdev_issue_zeroout(bdev, sector, nr, GFP_NOIO,
-					    r->unmap ? 0 : BLKDEV_ZERO_NOUNMAP);
+		return range_zero_bdev(req, sector, nr, r->unmap);
 	}
 }
 

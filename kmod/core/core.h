@@ -346,6 +346,7 @@ struct kvh_vq {
  * @ref:      the work that ends the device, and the close that waits for it
  * @end:      that work
  * @ended:    it is done
+ * @ending:   the last close came; read locklessly
  * @nvqs:     number of queues
  * @vqs:      the queues
  */
@@ -372,6 +373,7 @@ struct kvh_dev {
 	struct kref ref;
 	struct work_struct end;
 	struct completion ended;
+	bool ending;
 	unsigned int nvqs;
 	struct kvh_vq *vqs;
 };

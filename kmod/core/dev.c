@@ -326,6 +326,7 @@ static int dev_release(struct inode *inode, struct file *file)
 	struct kvh_dev *dev = file->private_data;
 
 	kref_get(&dev->ref);
+	WRITE_ONCE(dev->ending, true);
 	queue_work(dev_wq, &dev->end);
 	wait_for_completion_timeout(&dev->ended, DEV_END_TIMEOUT);
 	kref_put(&dev->ref, dev_put);
@@ -366,6 +367,19 @@ const struct file_operations kvh_dev_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
 };
+
+/**
+ * kvh_dev_ending() - does anybody still wait for what a device does?
+ * @dev: device
+ *
+ * Context: Any, lockless.
+ * Return: true once the last close came: what takes long had better stop
+ */
+bool kvh_dev_ending(const struct kvh_dev *dev)
+{
+	return READ_ONCE(dev->ending);
+}
+EXPORT_SYMBOL_GPL(kvh_dev_ending);
 
 /**
  * kvh_dev_set_private() - keep the backend's state of a device

@@ -80,6 +80,7 @@ struct kvh_node *kvh_node_register(const struct kvh_backend *backend);
 void kvh_node_unregister(struct kvh_node *node);
 
 /* The device. */
+bool kvh_dev_ending(const struct kvh_dev *dev);
 void kvh_dev_set_private(struct kvh_dev *dev, void *private);
 void *kvh_dev_private(const struct kvh_dev *dev);
 u64 kvh_dev_features(const struct kvh_dev *dev);

@@ -28,10 +28,15 @@
 /* So long that it is for ever, until the device is suspended. */
 #define DEAD_MS		3600000u
 
+/* A disk whose zeroes the kernel writes, so much at a time, each time so long. */
+#define LARGE_MB	8192u
+#define LARGE_STEP_MB	32u
+#define LARGE_DELAY_MS	100u
+
 #define QUEUES		2u
 #define DEAD_DEPTH	64u
 
-static const char *nullb, *dm;
+static const char *nullb, *dm, *large;
 
 static void table(unsigned int ms)
 {
@@ -39,12 +44,17 @@ static void table(unsigned int ms)
 		nullb, HALF, ms);
 }
 
-static void start(struct kvhost *k, unsigned int size)
+static void start_on(struct kvhost *k, const char *path, unsigned int size)
 {
-	struct kvhost_opts o = { .fd = backing_open(dm, O_RDWR), .queues = QUEUES, .size = size };
+	struct kvhost_opts o = { .fd = backing_open(path, O_RDWR), .queues = QUEUES, .size = size };
 
 	kvhost_start(k, &o);
 	close(o.fd);
+}
+
+static void start(struct kvhost *k, unsigned int size)
+{
+	start_on(k, dm, size);
 }
 
 /* Requests to where the disk is slow, as many as there are. */
@@ -195,24 +205,42 @@ TEST_F_TIMEOUT(bounds, requests_that_are_never_answered_hold_up_no_others, LIMIT
 	kvhost_close(&k);
 }
 
-/* Have requests in flight for ever; say so; then wait for them in an ioctl, or just wait. */
-static _Noreturn void victim(int ready, bool in_ioctl)
+/* All of the disk, which takes long. */
+static void zero_all(struct kvhost *k, struct blkreq *r)
 {
-	static struct blkreq dead[DEAD_DEPTH];
+	struct virtio_blk_discard_write_zeroes seg = { .num_sectors = LARGE_MB << 11 };
+
+	blkreq_init(r, &k->mem, GMEM_LOW, sizeof(seg));
+	blkreq_set(r, VIRTIO_BLK_T_WRITE_ZEROES, 0, sizeof(seg));
+	r->out = true;
+	gmem_write(r->mem, r->data, &seg, sizeof(seg));
+	must(blkreq_submit(r, &k->q[0], NULL) >= 0, "ring full");
+}
+
+enum victim { WAITS, WAITS_IN_IOCTL, ZEROES };
+
+/* Have requests in flight, say so, and wait: for them in an ioctl, or just so. */
+static _Noreturn void victim(int ready, enum victim kind)
+{
+	static struct blkreq r[DEAD_DEPTH];
 	struct kvhost k;
 
-	start(&k, 128);
-	dead_requests(&k, dead);
-	must(all_in_flight(&k, DEAD_DEPTH), "not all requests are in flight");
+	start_on(&k, kind == ZEROES ? large : dm, 128);
+	if (kind == ZEROES)
+		zero_all(&k, r);
+	else
+		dead_requests(&k, r);
+	must(all_in_flight(&k, kind == ZEROES ? 1 : DEAD_DEPTH),
+	     "not all requests are in flight");
 	must(write(ready, "", 1) == 1, "pipe: %m");
-	if (in_ioctl)
+	if (kind == WAITS_IN_IOCTL)
 		__kvhost_enable(&k, 0, 0);
 	for (;;)
 		pause();
 }
 
 /* Return: a victim at work. */
-static pid_t start_victim(bool in_ioctl)
+static pid_t start_victim(enum victim kind)
 {
 	int p[2];
 	pid_t pid;
@@ -222,7 +250,7 @@ static pid_t start_victim(bool in_ioctl)
 	pid = fork();
 	must(pid >= 0, "fork: %m");
 	if (!pid)
-		victim(p[1], in_ioctl);
+		victim(p[1], kind);
 	close(p[1]);
 	must(read(p[0], &c, 1) == 1, "the victim did not come up");
 	close(p[0]);
@@ -279,14 +307,15 @@ TEST_F_TIMEOUT(bounds, an_owner_can_be_killed_while_its_disk_never_answers, LIMI
 	table(DEAD_MS);
 	leak_snapshot(&before);
 	for (i = 0; i < 2; i++)
-		pid[i] = start_victim(i);
+		pid[i] = start_victim(i ? WAITS_IN_IOCTL : WAITS);
 	EXPECT_TRUE(wait_blocked(pid[1]));
 	for (i = 0; i < 2; i++)
 		kill(pid[i], SIGKILL);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		EXPECT_TRUE(wait_gone(pid[i])) {
 			TH_LOG("killed %s an ioctl", i ? "in" : "outside");
 		}
+	}
 	leak_snapshot(&meanwhile);
 	EXPECT_EQ(2, meanwhile.refs - before.refs);
 	EXPECT_NE(0, __run("rmmod kvhost_blk 2>/dev/null"));
@@ -299,14 +328,33 @@ TEST_F_TIMEOUT(bounds, an_owner_can_be_killed_while_its_disk_never_answers, LIMI
 	EXPECT_TRUE(leak_wait_clean(&before, &after));
 }
 
+TEST_F_TIMEOUT(bounds, zeroing_a_large_disk_ends_with_its_owner, LIMIT_S)
+{
+	struct leak before, after;
+	struct timespec from;
+	pid_t pid;
+
+	leak_snapshot(&before);
+	pid = start_victim(ZEROES);
+	kill(pid, SIGKILL);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	EXPECT_TRUE(wait_gone(pid));
+	EXPECT_TRUE(leak_wait_clean(&before, &after));
+	/* All of it takes that long twice over. */
+	EXPECT_GT(LARGE_MB / LARGE_STEP_MB * LARGE_DELAY_MS / 2, ms_since(&from));
+}
+
 static void __attribute__((constructor)) make(void)
 {
-	struct nullb_opts n = { .mb = MB, .memory = true };
+	struct nullb_opts n = { .mb = MB, .memory = true }, slow = {
+		.mb = LARGE_MB, .delay_ns = LARGE_DELAY_MS * 1000000ul,
+	};
 	int fd;
 
 	disk_make("bounds", 0);
 	nullb = backing_nullb("kvh_bounds", &n);
-	if (nullb)
+	large = backing_nullb("kvh_bounds_large", &slow);
+	if (nullb && large)
 		dm = dm_make(DM, "0 %llu linear %s 0;%llu %llu delay %s %llu 0", HALF, nullb, HALF,
 			     HALF, nullb, HALF);
 	if (!dm) {
