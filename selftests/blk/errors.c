@@ -4,7 +4,7 @@
  * only when the disk could not do it, and nothing stays behind.
  *
  *	2 queues x 32 random requests --> dm (linear, error, flakey) --> null_blk
- *	                              '-> null_blk that is pulled out
+ *	                              '-> null_blk with bad blocks, or pulled out
  *	                              '-> file: truncated, on a full or failing disk
  */
 #include <linux/falloc.h>
@@ -19,19 +19,20 @@
 #define LEN_MAX		16384u
 #define UNIT		40u
 
-/* Sectors that are bad in the tests that have such, not cut at a page. */
+/* Bad sectors: not cut at a page, and no more than null_blk keeps in one piece. */
 #define BAD_FIRST	3003u
-#define BAD_LAST	4090u
+#define BAD_LAST	3490u
 
 /* Of a single test; dmsetup is slow in an emulator. */
 #define LIMIT_S		120
 
 #define NULLB		"kvh_errors"
+#define NULLB_BAD	"kvh_errors_bad"
 #define NULLB_PULL	"kvh_errors_pull"
 #define DM		"kvh_errors"
 #define DM_FS		"kvh_errors_fs"
 
-static const char *nullb, *dm, *dm_file, *tmpfs, *ext4, *full_tmpfs, *full_ext4;
+static const char *nullb, *nullb_bad, *dm, *dm_file, *tmpfs, *ext4, *full_tmpfs, *full_ext4;
 
 /* A device with requests, on whatever disk. */
 struct rig {
@@ -91,7 +92,7 @@ static bool rig_end(struct rig *g)
 }
 
 static const struct load_opts mixed = {
-	.total = 600, .sectors = SECTORS, .unit = UNIT, .len_max = LEN_MAX, .reads = 50,
+	.total = 400, .sectors = SECTORS, .unit = UNIT, .len_max = LEN_MAX, .reads = 50,
 };
 
 static bool overlaps(const struct blkreq *r, u64 first, u64 last)
@@ -226,6 +227,19 @@ TEST_F_TIMEOUT(errors, writes_flushes_and_zeroing_fail_where_only_reads_work, LI
 	EXPECT_TRUE(rig_end(&self->g));
 }
 
+/* Requests are apart from each other: the block layer fails what it merged as one. */
+TEST_F_TIMEOUT(errors, bad_blocks_are_IOERR_and_no_others, LIMIT_S)
+{
+	struct load_opts o = mixed;
+
+	rig_start(&self->g, nullb_bad, O_RDWR, &variant->ring);
+	o.expect = bad_sectors;
+	EXPECT_TRUE(load_run(&self->g.l, &o));
+	EXPECT_LT(0, self->g.l.ok);
+	EXPECT_LT(0, self->g.l.ioerr);
+	EXPECT_TRUE(rig_end(&self->g));
+}
+
 static void pull(void *arg, unsigned int done)
 {
 	if (done == mixed.total / 2)
@@ -282,10 +296,11 @@ TEST_F_TIMEOUT(errors, a_flush_tells_that_cached_writes_were_lost, LIMIT_S)
 		SECTORS);
 	EXPECT_TRUE(load_run(&self->g.l, &o));
 	EXPECT_LT(0, self->g.l.ok);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(VIRTIO_BLK_S_IOERR, flush(&self->g)) {
 			TH_LOG("flush %u", i + 1);
 		}
+	}
 	dm_load(DM_FS, "0 %llu linear %s %llu", 4 * SECTORS, nullb, SECTORS);
 	EXPECT_TRUE(rig_end(&self->g));
 }
@@ -388,6 +403,9 @@ TEST_F_TIMEOUT(file_errors, a_full_file_system_is_IOERR_until_there_is_room, LIM
 	int fd = backing_open(self->full, O_RDWR);
 
 	rig_start(&self->g, self->full, self->flags, &(struct kvhost_opts) { .size = 128 });
+	/* Nearly all of the file, which is twice what there is room for. */
+	o.total = 800;
+	o.unit = 8;
 	o.reads = 0;
 	o.expect = note_written;
 	o.arg = written;
@@ -423,13 +441,23 @@ static const char *make_dm_file(void)
 	       NULL : path;
 }
 
+static void fill(const char *path)
+{
+	int fd = backing_open(path, O_RDWR);
+
+	load_fill(fd, SECTORS);
+	close(fd);
+}
+
 static void __attribute__((constructor)) make(void)
 {
 	struct nullb_opts n = { .mb = 5 * MB, .cache_mb = 1, .memory = true };
-	int fd;
 
 	disk_make("errors", 0);
 	nullb = backing_nullb(NULLB, &n);
+	n.mb = MB;
+	n.cache_mb = 0;
+	nullb_bad = backing_nullb(NULLB_BAD, &n);
 	tmpfs = backing_tmpfs(MB);
 	ext4 = backing_ext4(MB);
 	full_tmpfs = backing_full(1, MB);
@@ -438,14 +466,15 @@ static void __attribute__((constructor)) make(void)
 		dm_file = make_dm_file();
 		dm = dm_make(DM, "0 %llu linear %s 0", SECTORS, nullb);
 	}
-	if (!nullb || !tmpfs || !ext4 || !full_tmpfs || !full_ext4 || !dm ||
+	if (!nullb || !nullb_bad || !tmpfs || !ext4 || !full_tmpfs || !full_ext4 || !dm ||
 	    !dm_file) {
 		printf("1..0 # SKIP this machine lacks null_blk, device-mapper, loop or ext4\n");
 		exit(KSFT_SKIP);
 	}
-	fd = backing_open(dm, O_RDWR);
-	load_fill(fd, SECTORS);
-	close(fd);
+	fill(dm);
+	fill(nullb_bad);
+	must(!__run("echo +%u-%u >/sys/kernel/config/nullb/" NULLB_BAD "/badblocks", BAD_FIRST,
+		    BAD_LAST), "cannot set bad blocks");
 }
 
 TEST_HARNESS_MAIN

@@ -25,9 +25,8 @@ enum load_expect {
  * struct load_opts - what load_run() does
  * @total:   requests in all
  * @sectors: the range they are spread over
- * @unit:    sectors each request begins at a multiple of, at least one apart
- *           from its neighbour
- * @len_max: most bytes of a request, less than @unit; a multiple of 512
+ * @unit:    sectors each request begins at a multiple of
+ * @len_max: most bytes of a request, a multiple of 512
  * @reads:   percent of reads
  * @expect:  what a request has to come to; NULL: LOAD_OK
  * @step:    called after each completion with the number so far; may be NULL
