@@ -18,7 +18,6 @@ WORKLOADS = (
     Workload("null-rr4k-1", "null_blk  4 KiB random read    depth 1", "null", "randread", 4096, 1),
     Workload("null-rr4k-32", "null_blk  4 KiB random read    depth 32", "null", "randread", 4096, 32),
     Workload("null-sr128k-8", "null_blk  128 KiB seq. read    depth 8", "null", "read", 131072, 8),
-    Workload("file-rr4k-1", "file      4 KiB random read    depth 1", "file", "randread", 4096, 1),
     Workload("file-rr4k-32", "file      4 KiB random read    depth 32", "file", "randread", 4096, 32),
     Workload("file-rw4k-32", "file      4 KiB random write   depth 32", "file", "randwrite", 4096, 32),
     Workload("file-sr128k-8", "file      128 KiB seq. read    depth 8", "file", "read", 131072, 8),
@@ -32,7 +31,7 @@ GUEST_DISKS = {
     ("file", "user"): "vde",
 }
 
-WARM_UP_SECONDS = 0.5
+WARM_UP_SECONDS = 0.3
 
 # One measurement: workload, backend, turn (0: warm-up), seconds.
 Run = namedtuple("Run", "workload backend turn seconds")
