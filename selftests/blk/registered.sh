@@ -3,10 +3,10 @@
 #
 # Programs of this folder once more, on registered guest memory: each is one
 # result here, and what it said when it failed the diagnosis. Pinning all memory
-# for each of their tests takes time, so by default these are only two;
+# for each of their tests takes time, so by default this is only one;
 # KVHOST_PROGRAMS names others, or "all".
 
-programs=${KVHOST_PROGRAMS:-data packed}
+programs=${KVHOST_PROGRAMS:-packed}
 if [ "$programs" = all ]; then
 	programs="data requests framing packed queues workers ranges hostile kill"
 fi
