@@ -102,7 +102,7 @@ static void must(bool cond, const char *what)
 /* An entry aligned as a ring has to be. */
 union ring {
 	struct entry entry;
-	long double align;
+	max_align_t align;
 };
 
 static union ring desc;
