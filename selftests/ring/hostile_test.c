@@ -244,6 +244,13 @@ static void nested(void)
 	refer(table(), 32, 0);
 }
 
+/* Where the first entry is the last, there is no list to walk. */
+static void nested_first(void)
+{
+	entry(0, table(), 16, INDIRECT, 0);
+	refer(table(), 16, 0);
+}
+
 static void indirect_next(void)
 {
 	entry(0, 1, 1, 0, 0);
@@ -357,6 +364,7 @@ static const struct attack attacks[] = {
 	{ "fix 5.18.5", table_loop, KVH_FAULT_LOOP, 0, 's' },
 	{ "HD-012", table_next_beyond, KVH_FAULT_NEXT_RANGE, 0, 's' },
 	{ "HD-013", nested, KVH_FAULT_INDIRECT_NEST, 0, 's' },
+	{ "HD-013", nested_first, KVH_FAULT_INDIRECT_NEST, 0, 's' },
 	{ "HD-014", indirect_next, KVH_FAULT_INDIRECT_NEXT, 0, 0 },
 	{ "HD-015", len_zero, KVH_FAULT_INDIRECT_LEN, 0, 0 },
 	{ "HD-015", len_ragged, KVH_FAULT_INDIRECT_LEN, 0, 0 },
