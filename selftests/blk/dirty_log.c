@@ -161,7 +161,8 @@ static unsigned int take(struct _test_data_dirty_log *self, u64 gpa, u64 len)
 
 	for (at = gpa & ~(PAGE - 1); at < gpa + len; at += PAGE) {
 		n += marked(self, at);
-		self->log[at / PAGE / 8] &= ~(1u << at / PAGE % 8);
+		__atomic_fetch_and(&self->log[at / PAGE / 8], ~(1u << at / PAGE % 8),
+				   __ATOMIC_RELAXED);
 	}
 	return n;
 }
@@ -180,6 +181,11 @@ static unsigned int take_ring(struct _test_data_dirty_log *self)
 	       (q->packed ? take(self, q->desc_gpa, vq_desc_bytes(q)) : 0);
 }
 
+static bool in_pages(u64 page, u64 gpa, u64 len)
+{
+	return page >= gpa / PAGE && page <= (gpa + len - 1) / PAGE;
+}
+
 /*
  * Pages still marked that nobody has written. The ring's may be at any time:
  * whether it wants doorbells is for the device to write there.
@@ -187,13 +193,13 @@ static unsigned int take_ring(struct _test_data_dirty_log *self)
 static unsigned int strangers(struct _test_data_dirty_log *self)
 {
 	const struct vq *q = &self->k.q[0];
-	unsigned int i, n = 0;
+	unsigned int n = 0;
+	u64 page;
 
-	take(self, q->used_gpa, vq_device_bytes(q));
-	if (q->packed)
-		take(self, q->desc_gpa, vq_desc_bytes(q));
-	for (i = 0; i < LOG_BYTES; i++)
-		n += __builtin_popcount(self->log[i]);
+	for (page = 0; page < LOG_BYTES * 8; page++)
+		n += marked(self, page * PAGE) &&
+		     !in_pages(page, q->used_gpa, vq_device_bytes(q)) &&
+		     !(q->packed && in_pages(page, q->desc_gpa, vq_desc_bytes(q)));
 	return n;
 }
 
