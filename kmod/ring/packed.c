@@ -105,10 +105,7 @@ void kvh_packed_untake(struct kvh_ring *r, const struct kvh_chain *chains,
 
 	for (i = 0; i < n; i++)
 		slots += chains[i].slots;
-	if (!r->stalled) {
-		r->seen = r->avail;
-		r->seen_wrap = r->avail_wrap;
-	}
+	r->ahead += slots;
 	if (slots > r->avail) {
 		r->avail += r->size;
 		r->avail_wrap = !r->avail_wrap;
@@ -249,6 +246,22 @@ void kvh_packed_disable_kick(struct kvh_ring *r)
 	kvh_store32(r->device, EVENT_DISABLE << 16);
 }
 
+/*
+ * Count the slots at @at that have become available behind those that are known.
+ * Return: Whether there are any. Each is told of once.
+ */
+static bool look_ahead(struct kvh_ring *r, struct cursor at)
+{
+	const u32 known = r->ahead, most = r->size - r->slots_out;
+
+	while (r->ahead < most &&
+	       (kvh_fetch64(at.slot + 8) & KVH_SLOT_BITS) == at.bits) {
+		r->ahead++;
+		cursor_move(&at, 1, r->size);
+	}
+	return r->ahead != known;
+}
+
 /**
  * kvh_packed_enable_kick() - ask for a kick at the next buffer, and look again
  * @r: the ring
@@ -258,12 +271,16 @@ void kvh_packed_disable_kick(struct kvh_ring *r)
  */
 bool kvh_packed_enable_kick(struct kvh_ring *r)
 {
-	u16 slot = r->stalled ? r->seen : r->avail;
-	bool wrap = r->stalled ? r->seen_wrap : r->avail_wrap;
+	struct cursor at = cursor_at(r, r->avail, avail_bits(r->avail_wrap));
+	u16 slot;
 
+	if (unlikely(r->stalled))
+		cursor_move(&at, r->ahead, r->size);
+	slot = cursor_slot(&at, r->size);
 	/* Offset and flags in one store, for a driver that reads them so. */
 	if (r->event_idx)
-		kvh_store32(r->device, EVENT_DESC << 16 | position(slot, wrap));
+		kvh_store32(r->device, EVENT_DESC << 16 |
+			    position(slot, at.bits == KVH_SLOT_AVAIL));
 	else if (r->kick != KVH_KICK_ON)
 		kvh_store32(r->device, EVENT_ENABLE << 16);
 	/*
@@ -272,7 +289,9 @@ bool kvh_packed_enable_kick(struct kvh_ring *r)
 	 * in virtqueue_kick_prepare_packed().
 	 */
 	kvh_mb();
-	return slot_avail(r, slot, wrap);
+	if (unlikely(r->stalled))
+		return look_ahead(r, at);
+	return slot_avail(r, r->avail, r->avail_wrap);
 }
 
 /**

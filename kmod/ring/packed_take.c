@@ -348,6 +348,8 @@ int kvh_packed_take(struct kvh_ring *r, struct kvh_env *env,
 
 	r->avail = cursor_slot(&t.at, r->size);
 	r->avail_wrap = t.at.bits == KVH_SLOT_AVAIL;
+	if (unlikely(r->ahead))
+		r->ahead -= least(r->ahead, r->size - t.left - r->slots_out);
 	r->slots_out = r->size - t.left;
 	r->seq_next += t.n;
 	return unlikely(err) ? kvh_chain_stop(r, t.n, err) : (int)t.n;

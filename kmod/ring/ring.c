@@ -209,10 +209,11 @@ int kvh_ring_take(struct kvh_ring *r, struct kvh_env *env,
 
 	if (unlikely(r->fault))
 		return refuse(r);
-	r->stalled = false;
 	n = r->layout == KVH_RING_PACKED ?
 		kvh_packed_take(r, env, chains, max_chains, segs, max_segs) :
 		kvh_split_take(r, env, chains, max_chains, segs, max_segs);
+	/* A buffer whose table cannot be read yet stays, as one put back does. */
+	r->stalled = n == -EAGAIN;
 	if (likely(n > 0))
 		r->in_flight += n;
 	return n;
@@ -225,8 +226,8 @@ int kvh_ring_take(struct kvh_ring *r, struct kvh_env *env,
  * @n:      how many
  *
  * They are the first that the next take finds. Until then they do not make
- * kvh_ring_enable_kick() answer yes: a backend that cannot use what there is
- * sleeps until there is more.
+ * kvh_ring_enable_kick() answer yes, nor do those behind them once it has told
+ * of these: a backend that cannot use what there is sleeps until there is more.
  *
  * Context: Owner of @r.
  */
@@ -329,7 +330,8 @@ void kvh_ring_disable_kick(struct kvh_ring *r)
  *
  * Context: Owner of @r, after all that was completed is published.
  * Return: Whether there is work already, for which no kick may come: buffers
- * beyond those put back since the last take, or a fault not told yet.
+ * not known yet where some were put back since the last take, or a fault not
+ * told yet. So who puts back all that is offered is sent back but once.
  */
 bool kvh_ring_enable_kick(struct kvh_ring *r)
 {

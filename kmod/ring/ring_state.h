@@ -35,14 +35,14 @@ enum kvh_ring_kick {
  *
  * Written by the one thread that uses the ring:
  * @avail:      next buffer to take: avail index (split), slot (packed)
- * @seen:       first buffer not looked at: avail index as last fetched (split);
- *              slot, meaningful only while @stalled (packed)
+ * @seen:       first buffer not looked at: avail index as last fetched (split)
+ * @ahead:      slots from @avail on that are known to be available (packed)
  * @used:       where the next used entry goes: used index (split), slot (packed)
  * @published:  used index the driver can see (split)
  * @avail_wrap: wrap counter that goes with @avail (packed)
- * @seen_wrap:  wrap counter that goes with @seen (packed)
  * @used_wrap:  wrap counter that goes with @used (packed)
- * @stalled:    buffers from @avail up to @seen were put back, none was taken since
+ * @stalled:    buffers from @avail on were put back, or cannot be read yet; none
+ *              was taken since
  * @signal_due: the next kvh_ring_need_signal() answers yes, come what may
  * @fault_told: a caller was told of @fault
  * @held_slot:  first slot of the batch being completed (packed)
@@ -83,7 +83,6 @@ struct kvh_ring {
 	u16 used;
 	u16 published;
 	bool avail_wrap;
-	bool seen_wrap;
 	bool used_wrap;
 	bool stalled;
 	bool signal_due;
@@ -93,6 +92,7 @@ struct kvh_ring {
 	enum kvh_ring_kick kick;
 	enum kvh_ring_fault fault;
 	u32 in_flight;
+	u32 ahead;
 	u32 slots_out;
 	u32 unpublished;
 	u32 unsignalled;

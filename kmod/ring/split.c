@@ -71,7 +71,8 @@ static __always_inline int look(struct kvh_ring *r, unsigned int *max)
 {
 	u16 idx, out, ready = r->seen - r->avail;
 
-	if (ready < *max) {
+	/* What was put back hides what came meanwhile: see kvh_split_enable_kick(). */
+	if (ready < *max || unlikely(r->stalled)) {
 		/*
 		 * Acquire, so that ring entries, descriptors and indirect
 		 * tables are read after the index that covers them. Pairs with

@@ -447,6 +447,60 @@ static void too_few(enum kvh_ring_layout l)
 	}
 }
 
+/* A backend that looks at @n and can use none: how often is it sent back? */
+static unsigned int sent_back(struct rig *r, unsigned int n)
+{
+	unsigned int times;
+
+	for (times = 0; times < 100; times++) {
+		CHECK(rig_take(r, n) == (int)n);
+		kvh_ring_untake(&r->ring, r->chains, n);
+		if (!rig_enable_kick(r))
+			break;
+	}
+	return times;
+}
+
+static void more_than_is_looked_at(enum kvh_ring_layout l)
+{
+	u32 event_idx, i, round;
+
+	for (event_idx = 0; event_idx < 2; event_idx++) {
+		struct rig *r = rig_new(l, (struct rig_opts){
+				.size = PACKED(l) ? 50 : 64,
+				.event_idx = event_idx });
+
+		/* So that what is offered goes round the end of the ring. */
+		use(r, 35);
+		for (round = 0; round < 4; round++) {
+			for (i = 0; i < 10; i++)
+				rig_add1(r, 100, true);
+			drv_publish(&r->drv);
+			CHECK(drv_need_kick(&r->drv) || !round);
+			/* Once for what lies behind, and sleep. */
+			CHECK(sent_back(r, 4) <= 1);
+			CHECK(sent_back(r, 4) == 0);
+		}
+		rig_add1(r, 100, true);
+		drv_publish(&r->drv);
+		CHECK(drv_need_kick(&r->drv));
+		CHECK(rig_enable_kick(r));
+		CHECK(sent_back(r, 4) == 0);
+		/* Some are used up, and still nothing is new. */
+		CHECK(rig_take(r, 15) == 15);
+		rig_finish(r, r->chains, 15);
+		CHECK(sent_back(r, 4) <= 1);
+		CHECK(rig_take(r, 64) == 26);
+		rig_finish(r, r->chains, 26);
+		CHECK(!rig_enable_kick(r));
+		rig_add1(r, 100, true);
+		drv_publish(&r->drv);
+		CHECK(drv_need_kick(&r->drv));
+		CHECK(rig_enable_kick(r));
+		rig_free_all();
+	}
+}
+
 static void first_after_restore(enum kvh_ring_layout l)
 {
 	struct rig *r = rig_new(l, (struct rig_opts){ .event_idx = true });
@@ -492,6 +546,8 @@ const struct rig_test event_tests[] = {
 	{ "HD-019 HD-029", "event words that keep changing", event_anything, 0 },
 	{ "CVE-2026-74356", "buffers put back do not wake the device again",
 	  too_few, 0 },
+	{ "CVE-2026-74356", "more put back than was looked at is told of once",
+	  more_than_is_looked_at, 0 },
 	{ "CORE-022", "the first signal after a restore is never withheld",
 	  first_after_restore, 0 },
 	{ 0 }
