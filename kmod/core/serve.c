@@ -120,7 +120,8 @@ static bool vq_turn(struct kvh_vq *vq)
 {
 	bool again;
 
-	if (unlikely(!vq->mapped) && kvh_vq_map_late(vq))
+	/* Whoever holds the queue may be changing what its addresses mean. */
+	if (unlikely(!vq->mapped) && (!vq_may_take(vq) || kvh_vq_map_late(vq)))
 		return false;
 	kvh_poll_woken(vq);
 	if (vq_rounds(vq))

@@ -10,6 +10,7 @@
  * guest physical address, at first unknown to the device.
  */
 #include <poll.h>
+#include <time.h>
 #include <linux/virtio_config.h>
 #include "node.h"
 
@@ -234,6 +235,63 @@ TEST_F(iotlb, messages_need_the_feature)
 				   VHOST_ACCESS_RW));
 	EXPECT_EQ(-1, read(self->k.fd, &m, sizeof(m)));
 	EXPECT_EQ(EBADFD, errno);
+}
+
+static void map_region(struct kvhost *k, unsigned int region)
+{
+	struct gmem_region *r = &k->mem.regions[region];
+	int ret = message(k, VHOST_IOTLB_UPDATE, r->gpa, r->size, r->va, VHOST_ACCESS_RW);
+
+	must(!ret, "VHOST_IOTLB_UPDATE: %s", strerror(-ret));
+}
+
+/*
+ * A queue looks for its ring while the owner changes the very mappings it looks
+ * at. What goes wrong is for the kernel to tell: with KASAN it does.
+ */
+TEST_F(iotlb, mappings_change_under_a_queue_that_looks_for_its_ring)
+{
+	struct vhost_iotlb_msg miss;
+	unsigned int i;
+	u64 gpa;
+
+	kvhost_enable(&self->k, 0, 1);
+	kvhost_enable(&self->k, 1, 1);
+	/* The descriptors are found, a piece at a time, and nothing else is. */
+	for (i = 0; i < 3000; i++) {
+		gpa = self->k.q[i & 1].desc_gpa + (i >> 1) % 4 * 256;
+		ASSERT_EQ(0, message(&self->k, VHOST_IOTLB_UPDATE, gpa, 256,
+				     gmem_va(&self->k.mem, gpa), VHOST_ACCESS_RW));
+		vq_kick_always(&self->k.q[i & 1]);
+	}
+	EXPECT_EQ(0, next_miss(&self->k, &miss, LIMIT_MS));
+}
+
+/* An address the owner has nothing to say about costs a wait, no processor. */
+TEST_F(iotlb, a_table_that_is_not_translated_is_waited_for_asleep)
+{
+	const struct timespec span = { .tv_nsec = 300000000 };
+	const struct vq_shape indirect = { .indirect = true };
+	struct kvhost_vring_stats before, after;
+	struct vhost_iotlb_msg miss;
+	struct blkreq r;
+
+	map_region(&self->k, GMEM_LOW);
+	kvhost_enable(&self->k, 0, 1);
+	blkreq_init(&r, &self->k.mem, GMEM_LOW, 512);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blk_do(&r, &self->k.q[0], VIRTIO_BLK_T_IN, 0, 512));
+	/* Tables lie in the upper memory. */
+	blkreq_set(&r, VIRTIO_BLK_T_IN, 0, 512);
+	ASSERT_LE(0, blkreq_submit(&r, &self->k.q[0], &indirect));
+	ASSERT_EQ(0, next_miss(&self->k, &miss, LIMIT_MS));
+	EXPECT_LE(GMEM_HIGH_GPA, miss.iova);
+	nanosleep(&span, NULL);
+	kvhost_stats(&self->k, 0, &before);
+	nanosleep(&span, NULL);
+	kvhost_stats(&self->k, 0, &after);
+	EXPECT_EQ(before.polls, after.polls);
+	map_region(&self->k, GMEM_HIGH);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_wait(&r, &self->k.q[0]));
 }
 
 TEST_F(iotlb, unanswered_queue_stops_at_once)
