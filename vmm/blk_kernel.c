@@ -51,7 +51,8 @@ static int set_backend(struct blk_kernel *k, bool writeback)
 	struct kvhost_blk_backend b = {
 		.fd = disk->fd,
 		.flags = (disk->readonly ? KVHOST_BLK_RDONLY : 0) |
-			 (writeback ? 0 : KVHOST_BLK_WRITETHROUGH),
+			 (writeback ? 0 : KVHOST_BLK_WRITETHROUGH) |
+			 (k->setup->opt->poll_queues ? KVHOST_BLK_POLL : 0),
 		.offset = disk->offset,
 		.length = disk->bytes,
 	};

@@ -132,6 +132,8 @@ static const struct option_def disk_table[] = {
 	  .def = "on", .help = "offer event indices" },
 	{ .name = "poll", .arg = "US", .kind = KIND_UINT, .off = DISK(poll), .def = "50",
 	  .max = 10000, .help = "kernel backend: longest wait for more work, microseconds" },
+	{ .name = "poll_queues", .arg = "on|off", .kind = KIND_BOOL, .off = DISK(poll_queues),
+	  .def = "off", .help = "kernel backend: while spinning, use the disk's poll queues" },
 	{ .name = "iops", .arg = "N", .kind = KIND_SIZE, .off = DISK(limits.iops), .def = "0",
 	  .max = INT64_MAX, .unit = 1,
 	  .help = "most requests per second, all queues together; 0: any" },

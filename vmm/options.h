@@ -59,6 +59,7 @@ struct disk_limits {
  * @indirect:   offer indirect descriptors
  * @event_idx:  offer EVENT_IDX
  * @poll:       longest spin of the kernel backend for new work, microseconds
+ * @poll_queues: the kernel backend uses poll queues of the disk
  * @limits:     how fast it may be used at first
  * @workers:    threads of the kernel backend that the queues share; 0: one each
  * @registered: the kernel backend pins all guest RAM
@@ -80,6 +81,7 @@ struct disk_options {
 	bool indirect;
 	bool event_idx;
 	unsigned int poll;
+	bool poll_queues;
 	struct disk_limits limits;
 	unsigned int workers;
 	bool registered;

@@ -6,6 +6,7 @@
 #include <linux/blkdev.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
+#include "blk_poll.h"
 #include "stats.h"
 
 static struct bio_set blk_bios;
@@ -68,6 +69,7 @@ void blk_bio_rw(struct blk_req *req)
 	sector_t sector = (req->disk->start >> SECTOR_SHIFT) + req->ask.sector;
 	const struct bio_vec *bv = req->pin.bv, *end = bv + req->pin.nr;
 	blk_opf_t opf = rw_opf(req);
+	bool whole = true;
 	struct bio *bio;
 
 	/* One part is ours until all bios are on their way. */
@@ -79,8 +81,12 @@ void blk_bio_rw(struct blk_req *req)
 			bv++;
 		sector += bio_sectors(bio);
 		atomic_inc(&req->pending);
+		if (bv == end && whole)
+			blk_poll_begin(req, bio);
+		whole = false;
 		blk_stats_submit_bio(req->bq, bio);
 	}
+	blk_poll_submitted(req);
 	blk_req_done(req);
 }
 

@@ -49,7 +49,7 @@ static void blk_detach(struct kvh_dev *dev)
 }
 
 #define BLK_FLAGS	(KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH | \
-			 KVHOST_BLK_STOP_ON_ERROR)
+			 KVHOST_BLK_STOP_ON_ERROR | KVHOST_BLK_POLL)
 
 static int arg_size(const void __user *argp, u32 *size)
 {
@@ -234,6 +234,7 @@ static const struct kvh_backend blk_backend = {
 	.serve = blk_queue_serve,
 	.reap = blk_queue_reap,
 	.pending = blk_queue_pending,
+	.polls = blk_queue_polls,
 	.counters = blk_counters,
 	.nr_counters = ARRAY_SIZE(blk_counters),
 	.stats_size = sizeof(struct kvhost_blk_queue_stats),

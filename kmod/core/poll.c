@@ -95,8 +95,9 @@ static bool wait_for_work(struct kvh_vq *vq, u64 end)
 			if (spin(vq, end))
 				return true;
 		} else {
+			/* A disk that is polled raises no interrupt to end a nap. */
 			now = local_clock();
-			if (now < end)
+			if (now < end && !vq->dev->backend->polls(vq))
 				nap(end - now);
 			if (has_work(vq))
 				return true;
@@ -194,6 +195,17 @@ bool kvh_poll_gather(struct kvh_vq *vq)
 	return false;
 }
 
+/* The work came after @idle_ns: would spinning as long as allowed have seen it? */
+static void adapt_spin(struct kvh_vq *vq, u64 idle_ns)
+{
+	u64 most = wait_max(vq);
+
+	if (idle_ns < most)
+		vq->spin_ns = clamp_t(u64, 2 * vq->spin_ns, min(most, SPIN_MIN_NS), most);
+	else
+		vq->spin_ns = vq->spin_ns > SPIN_MIN_NS ? vq->spin_ns / 2 : 0;
+}
+
 /**
  * kvh_poll_woken() - the worker has come back to a queue
  * @vq: queue
@@ -206,17 +218,39 @@ bool kvh_poll_gather(struct kvh_vq *vq)
  */
 void kvh_poll_woken(struct kvh_vq *vq)
 {
-	u64 most = wait_max(vq), idle;
+	u64 idle;
 
 	if (!vq->slept_at)
 		return;
 	idle = local_clock() - vq->slept_at;
 	vq->slept_at = 0;
-	if (idle < most)
-		vq->spin_ns = clamp_t(u64, 2 * vq->spin_ns, min(most, SPIN_MIN_NS), most);
-	else
-		vq->spin_ns = vq->spin_ns > SPIN_MIN_NS ? vq->spin_ns / 2 : 0;
+	adapt_spin(vq, idle);
 }
+
+/**
+ * kvh_poll_slow() - what the backend has to ask for did not come while waiting
+ * @vq: queue
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_poll_slow(struct kvh_vq *vq)
+{
+	adapt_spin(vq, U64_MAX);
+}
+
+/**
+ * kvh_vq_spins() - does the worker spin for new work at present?
+ * @vq: queue
+ *
+ * Context: Worker, queue lock held.
+ * Return: true if it pays, the owner allows it, and nobody else needs the CPU
+ */
+bool kvh_vq_spins(const struct kvh_vq *vq)
+{
+	lockdep_assert_held(&vq->lock);
+	return vq->spin_ns && wait_max(vq) && may_spin();
+}
+EXPORT_SYMBOL_GPL(kvh_vq_spins);
 
 /**
  * kvh_poll_sleeps() - the worker leaves a queue, doorbells are on

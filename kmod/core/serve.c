@@ -126,6 +126,14 @@ static bool vq_turn(struct kvh_vq *vq)
 	kvh_poll_woken(vq);
 	if (vq_rounds(vq))
 		return true;
+	/*
+	 * Held and broken queues too: what has to be asked for ends in no other
+	 * way. A disk that takes longer than we spin is asked less and less.
+	 */
+	if (vq->dev->backend->polls(vq)) {
+		kvh_poll_slow(vq);
+		return true;
+	}
 	if (!vq_may_take(vq) || vq->kick_on)
 		return false;
 	vq->kick_on = true;

@@ -46,7 +46,9 @@ struct kvh_vq;
  * @stop:     undo @start; nothing is in flight. Same context.
  * @serve:    take and start chains until kvh_vq_take() gives none
  * @reap:     complete whatever has finished since the last call
- * @pending:  is there anything for @reap? Any context, lockless.
+ * @pending:  is there anything for @reap? Worker, queue lock held.
+ * @polls:    does something in flight end only when @reap or @pending is called?
+ *            Then the worker does not sleep. Worker, queue lock held.
  * @counters: names of the counters each queue has beyond those of the core
  * @nr_counters: rows of @counters
  * @stats_size: bytes of the structure they are in: u32 index, u32 size, then
@@ -68,6 +70,7 @@ struct kvh_backend {
 	void (*serve)(struct kvh_vq *vq);
 	void (*reap)(struct kvh_vq *vq);
 	bool (*pending)(struct kvh_vq *vq);
+	bool (*polls)(struct kvh_vq *vq);
 	const struct kvhost_counter *counters;
 	unsigned int nr_counters;
 	size_t stats_size;
@@ -103,6 +106,7 @@ struct kvh_vq_id {
 /* The queue. */
 void kvh_vq_set_private(struct kvh_vq *vq, void *private);
 void *kvh_vq_private(const struct kvh_vq *vq);
+bool kvh_vq_spins(const struct kvh_vq *vq);
 void *kvh_vq_stats(const struct kvh_vq *vq);
 struct kvh_dev *kvh_vq_dev(const struct kvh_vq *vq);
 unsigned int kvh_vq_index(const struct kvh_vq *vq);

@@ -93,7 +93,7 @@ TEST_F(backend, a_descriptor_must_be_open_for_what_the_disk_does)
 TEST_F(backend, unknown_flags_and_reserved_bytes_are_EINVAL)
 {
 	const u64 known = KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH |
-			  KVHOST_BLK_STOP_ON_ERROR;
+			  KVHOST_BLK_STOP_ON_ERROR | KVHOST_BLK_POLL;
 	struct kvhost_blk_backend b;
 	unsigned int bit, i;
 

@@ -111,6 +111,7 @@ struct kvhost_vring_stats {
 #define KVHOST_BLK_RDONLY	_BITULL(0)	/* writes answer IOERR */
 #define KVHOST_BLK_WRITETHROUGH	_BITULL(1)	/* a write is durable when used */
 #define KVHOST_BLK_STOP_ON_ERROR _BITULL(2)	/* see struct kvhost_blk_error */
+#define KVHOST_BLK_POLL		_BITULL(3)	/* use the disk's poll queues, if it has any */
 
 /* Most ranges of one DISCARD, WRITE_ZEROES or SECURE_ERASE request. */
 #define KVHOST_BLK_RANGES_MAX	32
