@@ -180,6 +180,18 @@ enum kvh_vq_state {
 };
 
 /**
+ * enum kvh_hold - does somebody want a queue to pause?
+ * @KVH_HOLD_NONE:  no
+ * @KVH_HOLD_TURN:  its worker shall end the turn; what is in flight stays so
+ * @KVH_HOLD_DRAIN: nothing shall be in flight
+ */
+enum kvh_hold {
+	KVH_HOLD_NONE,
+	KVH_HOLD_TURN,
+	KVH_HOLD_DRAIN,
+};
+
+/**
  * struct kvh_kick - the doorbell: an eventfd we sleep on
  * @file:  the eventfd, NULL when unbound
  * @table: for vfs_poll()
@@ -228,8 +240,8 @@ struct kvh_miss {
  * @index:     its number
  * @state:     written under @lock and kvh_dev.lock (BROKEN: @lock alone);
  *             read locklessly for statistics
- * @hold:      nothing is taken while the device changes something; set before
- *             @lock is taken, so that a worker that spins lets go of it
+ * @hold:      unless NONE nothing is taken, for the device changes something; set
+ *             before @lock is taken, so that a worker that spins lets go of it
  * @private:   the backend's
  * @features:  acknowledged feature bits, a copy of the device's
  * @size:      VHOST_SET_VRING_NUM, 0 before
@@ -276,7 +288,7 @@ struct kvh_vq {
 	unsigned int index;
 
 	enum kvh_vq_state state;
-	bool hold;
+	enum kvh_hold hold;
 	void *private;
 	u64 features;
 	u32 size;

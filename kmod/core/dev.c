@@ -225,8 +225,9 @@ int kvh_dev_set_log_base(struct kvh_dev *dev, u64 base)
  * @dev: device
  * @fd:  eventfd, or VHOST_FILE_UNBIND
  *
- * Context: Process context, device lock held.
- * Return: 0, -EBADF or -EINVAL as kvh_eventfd_swap()
+ * Context: Process context, device lock held. Waits for the backend.
+ * Return: 0, -EBADF or -EINVAL as kvh_eventfd_swap(), or -EINTR if the caller is
+ * being killed
  */
 int kvh_dev_set_log_fd(struct kvh_dev *dev, int fd)
 {
@@ -238,12 +239,19 @@ int kvh_dev_set_log_fd(struct kvh_dev *dev, int fd)
 	ret = kvh_eventfd_swap(&ctx, fd);
 	if (ret)
 		return ret;
+	/* A worker may wait for memory of ours with its queue's lock held. */
+	ret = kvh_dev_hold(dev);
+	if (ret) {
+		kvh_eventfd_swap(&ctx, VHOST_FILE_UNBIND);
+		return ret;
+	}
 	swap(dev->log_ctx, ctx);
 	for (i = 0; i < dev->nvqs; i++) {
 		mutex_lock(&dev->vqs[i].lock);
 		dev->vqs[i].log_ctx = dev->log_ctx;
 		mutex_unlock(&dev->vqs[i].lock);
 	}
+	kvh_dev_resume(dev);
 	/* No queue holds the old one any more. */
 	return kvh_eventfd_swap(&ctx, VHOST_FILE_UNBIND);
 }

@@ -79,9 +79,9 @@ static int pool_set(struct kvh_vq *vq, struct kvh_worker *worker)
 
 	lockdep_assert_held(&vq->dev->lock);
 	/* Ends a turn that is going on, spinning included. */
-	WRITE_ONCE(vq->hold, true);
+	WRITE_ONCE(vq->hold, KVH_HOLD_TURN);
 	ret = mutex_lock_killable(&vq->lock);
-	WRITE_ONCE(vq->hold, false);
+	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
 	if (ret)
 		return -EINTR;
 	rcu_assign_pointer(vq->worker, worker);

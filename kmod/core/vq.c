@@ -151,7 +151,7 @@ static int vq_start_locked(struct kvh_vq *vq)
 	vq->in_flight = 0;
 	vq->unflushed = 0;
 	kvh_poll_reset(vq);
-	WRITE_ONCE(vq->hold, false);
+	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
 	WRITE_ONCE(vq->state, KVH_VQ_RUNNING);
 	trace_kvh_vq_start(vq);
 	return 0;
@@ -189,6 +189,15 @@ int kvh_vq_start(struct kvh_vq *vq)
 	return ret;
 }
 
+/* Wait until a turn that is going on is over. Return: 0 or -EINTR */
+static int vq_await_turn(struct kvh_vq *vq)
+{
+	if (mutex_lock_killable(&vq->lock))
+		return -EINTR;
+	mutex_unlock(&vq->lock);
+	return 0;
+}
+
 /*
  * Forbid taking and wait until nothing is in flight. An owner that is being
  * killed gives up: what it waits for may be its own to provide.
@@ -197,17 +206,25 @@ static int vq_quiesce(struct kvh_vq *vq)
 {
 	int ret;
 
-	WRITE_ONCE(vq->hold, true);
+	WRITE_ONCE(vq->hold, KVH_HOLD_DRAIN);
 	/* A worker that did not see it yet is done with its turn after this. */
-	ret = mutex_lock_killable(&vq->lock);
+	ret = vq_await_turn(vq);
 	if (!ret) {
-		mutex_unlock(&vq->lock);
 		kvh_vq_wake(vq);
 		ret = wait_event_killable(vq->idle, !READ_ONCE(vq->in_flight));
 	}
-	if (ret)
-		WRITE_ONCE(vq->hold, false);
-	return ret ? -EINTR : 0;
+	/*
+	 * The turn that completed the last one may still have to reach memory of
+	 * the owner. Those that follow do nothing, so that from here on the lock
+	 * is never held for long.
+	 */
+	if (!ret)
+		ret = vq_await_turn(vq);
+	if (!ret)
+		return 0;
+	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
+	kvh_vq_wake(vq);
+	return -EINTR;
 }
 
 /**
@@ -230,7 +247,7 @@ int kvh_vq_stop(struct kvh_vq *vq)
 	mutex_lock(&vq->lock);
 	WRITE_ONCE(vq->state, KVH_VQ_STOPPED);
 	trace_kvh_vq_stop(vq);
-	WRITE_ONCE(vq->hold, false);
+	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
 	vq->dev->backend->stop(vq);
 	kvh_vq_unmap(vq);
 	vq_free_scratch(vq);
@@ -262,7 +279,7 @@ void kvh_vq_resume(struct kvh_vq *vq)
 	lockdep_assert_held(&vq->dev->lock);
 	if (vq->state == KVH_VQ_STOPPED)
 		return;
-	WRITE_ONCE(vq->hold, false);
+	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
 	kvh_vq_wake(vq);
 }
 
@@ -418,7 +435,7 @@ EXPORT_SYMBOL_GPL(kvh_vq_index);
  */
 bool kvh_vq_held(const struct kvh_vq *vq)
 {
-	return READ_ONCE(vq->hold);
+	return READ_ONCE(vq->hold) == KVH_HOLD_DRAIN;
 }
 EXPORT_SYMBOL_GPL(kvh_vq_held);
 

@@ -196,6 +196,30 @@ TEST_F(halt, what_drains_the_queue_answers_what_is_held)
 	}
 }
 
+/* Another thread for the queue is no reason to give up what it holds. */
+TEST_F(halt, a_queue_that_moves_to_another_worker_holds_on)
+{
+	struct vhost_vring_worker w[2] = { };
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		struct vhost_worker_state s;
+
+		KVHOST_IOCTL(&self->k, VHOST_NEW_WORKER, &s);
+		w[i].worker_id = s.worker_id;
+	}
+	stop_it(self);
+	send(self, 1, 0, 0);
+	for (i = 0; i < 3000; i++) {
+		/* The worker is just looking what there is. */
+		vq_kick_always(&self->k.q[0]);
+		KVHOST_IOCTL(&self->k, VHOST_ATTACH_VRING_WORKER, &w[i & 1]);
+	}
+	EXPECT_EQ(1, error_of(&self->k).held);
+	EXPECT_EQ(BLK_NO_STATUS, blkreq_status(&self->r[0]));
+	EXPECT_EQ(0, vq_used_ready(&self->k.q[0]));
+}
+
 TEST_F(halt, the_guests_own_mistakes_stop_nothing)
 {
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
