@@ -132,18 +132,31 @@ static void direct_end(struct kiocb *iocb, long ret)
 	blk_req_done(req);
 }
 
+/* As kiocb_start_write(), but for waiting while the file system is frozen. */
+static bool direct_start_write(struct blk_req *req)
+{
+	struct super_block *sb = file_inode(req->disk->file)->i_sb;
+
+	if (!sb_start_write_trylock(sb))
+		return false;
+	__sb_writers_release(sb, SB_FREEZE_WRITE);
+	return true;
+}
+
 static void direct_rw(struct blk_req *req)
 {
 	struct iov_iter iter;
 	ssize_t ret;
 
+	if (is_write(req) && !direct_start_write(req)) {
+		blk_defer(req, rw_work);
+		return;
+	}
 	iocb_prepare(req);
 	req->iocb.ki_complete = direct_end;
 	if (req->disk->file->f_mode & FMODE_NOWAIT)
 		req->iocb.ki_flags |= IOCB_NOWAIT;
 	iter_prepare(req, &iter);
-	if (is_write(req))
-		kiocb_start_write(&req->iocb);
 	ret = rw_once(req, &iter);
 	if (ret != -EIOCBQUEUED)
 		direct_end(&req->iocb, ret);

@@ -6,8 +6,10 @@
  *	queue 0, 1 --> kvhost --> dm: first half linear, second half delayed
  */
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <linux/fs.h>
 #include "disk.h"
 #include "lib/dm.h"
 #include "lib/load.h"
@@ -36,7 +38,7 @@
 #define QUEUES		2u
 #define DEAD_DEPTH	64u
 
-static const char *nullb, *dm, *large;
+static const char *nullb, *dm, *large, *frozen;
 
 static void table(unsigned int ms)
 {
@@ -344,6 +346,36 @@ TEST_F_TIMEOUT(bounds, zeroing_a_large_disk_ends_with_its_owner, LIMIT_S)
 	EXPECT_GT(LARGE_MB / LARGE_STEP_MB * LARGE_DELAY_MS / 2, ms_since(&from));
 }
 
+/* A frozen file system holds up who writes to it, and nobody else. */
+TEST_F_TIMEOUT(bounds, a_frozen_file_system_holds_up_no_reads, LIMIT_S)
+{
+	struct blkreq out, in;
+	struct vq_used u[2];
+	unsigned int n;
+	struct kvhost k;
+	int fd;
+
+	fd = backing_open(frozen, O_RDWR | O_DIRECT);
+	kvhost_start(&k, &(struct kvhost_opts) { .fd = fd });
+	blkreq_init(&out, &k.mem, GMEM_LOW, 4096);
+	blkreq_init(&in, &k.mem, GMEM_LOW, 4096);
+	ASSERT_EQ(VIRTIO_BLK_S_OK, blk_do(&out, &k.q[0], VIRTIO_BLK_T_OUT, 0, 4096));
+	ASSERT_EQ(0, ioctl(fd, FIFREEZE, 0));
+	blkreq_set(&out, VIRTIO_BLK_T_OUT, 0, 4096);
+	blkreq_set(&in, VIRTIO_BLK_T_IN, 64, 4096);
+	EXPECT_LE(0, blkreq_submit(&out, &k.q[0], NULL));
+	EXPECT_LE(0, blkreq_submit(&in, &k.q[0], NULL));
+	n = vq_wait_used(&k.q[0], u, 1);
+	EXPECT_EQ(1, n);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_status(&in));
+	EXPECT_EQ(BLK_NO_STATUS, blkreq_status(&out));
+	ASSERT_EQ(0, ioctl(fd, FITHAW, 0));
+	EXPECT_EQ(2 - n, vq_wait_used(&k.q[0], u, 2 - n));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_status(&out));
+	kvhost_close(&k);
+	close(fd);
+}
+
 static void __attribute__((constructor)) make(void)
 {
 	struct nullb_opts n = { .mb = MB, .memory = true }, slow = {
@@ -354,11 +386,12 @@ static void __attribute__((constructor)) make(void)
 	disk_make("bounds", 0);
 	nullb = backing_nullb("kvh_bounds", &n);
 	large = backing_nullb("kvh_bounds_large", &slow);
-	if (nullb && large)
+	frozen = backing_ext4(MB);
+	if (nullb && large && frozen)
 		dm = dm_make(DM, "0 %llu linear %s 0;%llu %llu delay %s %llu 0", HALF, nullb, HALF,
 			     HALF, nullb, HALF);
 	if (!dm) {
-		printf("1..0 # SKIP this machine lacks null_blk or dm-delay\n");
+		printf("1..0 # SKIP this machine lacks null_blk, dm-delay or ext4 in a loop device\n");
 		exit(KSFT_SKIP);
 	}
 	fd = backing_open(nullb, O_RDWR);
