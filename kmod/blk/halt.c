@@ -64,6 +64,19 @@ void blk_halt_remove(struct blk_queue *bq)
 	spin_unlock(&h->lock);
 }
 
+/**
+ * blk_halt_forget() - the owner, or its disk, goes: so does what was told of it
+ * @h: state of a device, no queue being left
+ *
+ * Context: Process context, device lock held.
+ */
+void blk_halt_forget(struct blk_halt *h)
+{
+	spin_lock(&h->lock);
+	h->last = (struct kvhost_blk_error){ .count = h->last.count };
+	spin_unlock(&h->lock);
+}
+
 /* Is it the disk that failed, and not the guest that asked for what cannot be? */
 static bool halts(const struct blk_req *req)
 {

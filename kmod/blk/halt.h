@@ -44,6 +44,7 @@ struct blk_halted {
 void blk_halt_init(struct blk_halt *h);
 void blk_halt_add(struct blk_queue *bq);
 void blk_halt_remove(struct blk_queue *bq);
+void blk_halt_forget(struct blk_halt *h);
 bool blk_halt_keep(struct blk_queue *bq, struct blk_req *req);
 void blk_halt_reap(struct blk_queue *bq);
 void blk_halt_resume(struct blk_halt *h, u32 action);

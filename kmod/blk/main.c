@@ -45,6 +45,7 @@ static void blk_detach(struct kvh_dev *dev)
 
 	blk_disk_close(bd->disk);
 	bd->disk = NULL;
+	blk_halt_forget(&bd->halt);
 	blk_limit_set(&bd->limit, &(struct kvhost_blk_limits){ });
 }
 

@@ -9,11 +9,15 @@
  */
 #include <sys/mount.h>
 #include <sys/wait.h>
+#include <time.h>
 #include "disk.h"
 
 #define QUEUES	2u
 #define LEN	4096u
 #define LIMIT	20000
+
+/* Requests behind one that failed: more than the core takes at a time. */
+#define BEHIND	100u
 
 /* Where the null_blk has its bad blocks, and the file nothing yet. */
 #define BAD	1024u
@@ -218,6 +222,50 @@ TEST_F(halt, a_queue_that_moves_to_another_worker_holds_on)
 	EXPECT_EQ(1, error_of(&self->k).held);
 	EXPECT_EQ(BLK_NO_STATUS, blkreq_status(&self->r[0]));
 	EXPECT_EQ(0, vq_used_ready(&self->k.q[0]));
+}
+
+/* However much waits behind it, a queue that is stopped costs no processor. */
+TEST_F(halt, a_stopped_queue_with_more_than_a_batch_behind_it_sleeps)
+{
+	const struct timespec span = { .tv_nsec = 300000000 };
+	const struct vq_shape indirect = { .indirect = true };
+	struct kvhost_vring_stats before, after;
+	static struct vq_used u[BEHIND + 1];
+	static struct blkreq r[BEHIND];
+	unsigned int i;
+
+	kvhost_close(&self->k);
+	self->o.size = 256;
+	kvhost_start(&self->k, &self->o);
+	blkreq_init(&self->r[0], &self->k.mem, GMEM_LOW, LEN);
+	stop_it(self);
+	for (i = 0; i < BEHIND; i++) {
+		blkreq_init(&r[i], &self->k.mem, GMEM_LOW, 512);
+		blkreq_set(&r[i], VIRTIO_BLK_T_IN, 0, 512);
+		ASSERT_LE(0, blkreq_submit(&r[i], &self->k.q[0], &indirect));
+	}
+	nanosleep(&span, NULL);
+	kvhost_stats(&self->k, 0, &before);
+	nanosleep(&span, NULL);
+	kvhost_stats(&self->k, 0, &after);
+	EXPECT_EQ(before.polls, after.polls);
+	resume(&self->k, KVHOST_BLK_REPORT);
+	EXPECT_EQ(BEHIND + 1, vq_wait_used(&self->k.q[0], u, BEHIND + 1));
+}
+
+TEST_F(halt, the_next_owner_is_told_nothing_of_the_last_ones_error)
+{
+	struct kvhost_blk_error e;
+
+	stop_it(self);
+	KVHOST_IOCTL(&self->k, VHOST_RESET_OWNER, NULL);
+	KVHOST_IOCTL(&self->k, VHOST_SET_OWNER, NULL);
+	e = error_of(&self->k);
+	EXPECT_EQ(0, e.held);
+	EXPECT_EQ(0, e.error);
+	EXPECT_EQ(0, e.sector);
+	EXPECT_EQ(0, e.bytes);
+	EXPECT_EQ(1, e.count);
 }
 
 TEST_F(halt, the_guests_own_mistakes_stop_nothing)
