@@ -340,6 +340,8 @@ struct kvh_vq {
  * @private:  the backend's
  * @mm:       the owner's address space, NULL without an owner; compared
  *            locklessly by those who read counters
+ * @task:     the process that became the owner, for its limits
+ * @unlimited: it may lock more memory than they say
  * @features: acknowledged feature bits
  * @backend_features: VHOST_BACKEND_F_* acknowledged
  * @map:      guest memory
@@ -367,6 +369,8 @@ struct kvh_dev {
 	const struct kvh_backend *backend;
 	void *private;
 	struct mm_struct *mm;
+	struct task_struct *task;
+	bool unlimited;
 	u64 features;
 	u64 backend_features;
 	struct kvh_memmap *map;
@@ -416,6 +420,11 @@ int kvh_regmem_pin(struct kvh_memmap *map);
 void kvh_regmem_unpin(struct kvh_memmap *map);
 struct page *kvh_regmem_page(const struct kvh_region *r, u64 uaddr, u64 *run);
 
+/* memlock.c */
+void kvh_memlock_caller(struct kvh_dev *dev);
+int kvh_memlock_charge(struct kvh_dev *dev, unsigned long pages);
+void kvh_memlock_uncharge(struct kvh_dev *dev, unsigned long pages);
+
 /* ioctl.c */
 long kvh_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
@@ -434,10 +443,11 @@ int kvh_env_page(struct kvh_env *env, u64 addr, u64 len, bool write,
 		 struct page **page, u64 *uaddr, u64 *run);
 
 /* ringmem.c */
-int kvh_ringmem_map(struct kvh_ringmem *rm, u64 uaddr, size_t len, bool write);
+int kvh_ringmem_map(struct kvh_ringmem *rm, struct kvh_dev *dev, u64 uaddr, size_t len,
+		    bool write);
 int kvh_ringmem_map_registered(struct kvh_ringmem *rm, struct kvh_env *env, u64 uaddr,
 			       size_t len, bool write);
-void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct mm_struct *mm);
+void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct kvh_dev *dev);
 
 /* vq.c */
 void kvh_vq_init(struct kvh_vq *vq, struct kvh_dev *dev, unsigned int index);

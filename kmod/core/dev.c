@@ -44,6 +44,7 @@ int kvh_dev_set_owner(struct kvh_dev *dev)
 	WRITE_ONCE(dev->mm, get_task_mm(current));
 	if (!dev->mm)
 		return -EINVAL;
+	dev->task = get_task_struct(current->group_leader);
 	dev->pid = task_tgid_nr(current);
 	kvh_stats_dev_add(dev);
 	return 0;
@@ -134,9 +135,12 @@ int kvh_dev_reset(struct kvh_dev *dev)
 	dev->features = 0;
 	dev->backend_features = 0;
 	kvh_iotlb_enable(dev, false);
-	if (dev->mm)
+	if (dev->mm) {
 		mmput(dev->mm);
+		put_task_struct(dev->task);
+	}
 	WRITE_ONCE(dev->mm, NULL);
+	dev->task = NULL;
 	return 0;
 }
 

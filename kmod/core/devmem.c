@@ -46,9 +46,9 @@ static int dev_charge(struct kvh_dev *dev, unsigned long pages)
 	int ret = 0;
 
 	if (pages > dev->locked)
-		ret = account_locked_vm(dev->mm, pages - dev->locked, true);
+		ret = kvh_memlock_charge(dev, pages - dev->locked);
 	else if (pages < dev->locked)
-		account_locked_vm(dev->mm, dev->locked - pages, false);
+		kvh_memlock_uncharge(dev, dev->locked - pages);
 	if (!ret)
 		dev->locked = pages;
 	return ret;
@@ -113,6 +113,7 @@ int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map)
 	int ret;
 
 	lockdep_assert_held(&dev->lock);
+	kvh_memlock_caller(dev);
 	ret = dev_check_map(dev, map);
 	if (!ret && dev->registered)
 		ret = dev_register(dev, map);

@@ -39,15 +39,18 @@ static int ringmem_pin(struct kvh_ringmem *rm, unsigned long start, bool write)
 /**
  * kvh_ringmem_map() - pin and map one ring part
  * @rm:    what to fill
- * @uaddr: address in the caller's memory
+ * @dev:   device whose owner is charged
+ * @uaddr: address in the owner's memory
  * @len:   bytes, not 0
  * @write: the device writes to it
  *
- * Context: Process context of the owner. May sleep.
+ * Context: Process context of the owner, or worker with the owner's address
+ * space in use. May sleep.
  * Return: 0; -EFAULT if the memory is not there or may not be pinned, -ENOMEM
  * also when the locked-memory limit is reached, or what pinning fails with
  */
-int kvh_ringmem_map(struct kvh_ringmem *rm, u64 uaddr, size_t len, bool write)
+int kvh_ringmem_map(struct kvh_ringmem *rm, struct kvh_dev *dev, u64 uaddr, size_t len,
+		    bool write)
 {
 	unsigned int off = offset_in_page(uaddr);
 	void *va;
@@ -60,7 +63,7 @@ int kvh_ringmem_map(struct kvh_ringmem *rm, u64 uaddr, size_t len, bool write)
 	rm->pages = kvmalloc_array(rm->nr, sizeof(*rm->pages), GFP_KERNEL);
 	if (!rm->pages)
 		return -ENOMEM;
-	ret = account_locked_vm(current->mm, rm->nr, true);
+	ret = kvh_memlock_charge(dev, rm->nr);
 	if (ret)
 		goto err_free;
 	ret = ringmem_pin(rm, uaddr & PAGE_MASK, write);
@@ -77,7 +80,7 @@ int kvh_ringmem_map(struct kvh_ringmem *rm, u64 uaddr, size_t len, bool write)
 err_unpin:
 	unpin_user_pages(rm->pages, rm->nr);
 err_account:
-	account_locked_vm(current->mm, rm->nr, false);
+	kvh_memlock_uncharge(dev, rm->nr);
 err_free:
 	kvfree(rm->pages);
 	memset(rm, 0, sizeof(*rm));
@@ -136,19 +139,19 @@ int kvh_ringmem_map_registered(struct kvh_ringmem *rm, struct kvh_env *env, u64 
 
 /**
  * kvh_ringmem_unmap() - undo kvh_ringmem_map(); nothing to do for an empty one
- * @rm: ring part
- * @mm: the owner's address space
+ * @rm:  ring part
+ * @dev: device whose owner was charged
  *
  * Context: Process context, the queue not using @rm. May sleep.
  */
-void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct mm_struct *mm)
+void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct kvh_dev *dev)
 {
 	if (!rm->ptr)
 		return;
 	vunmap((void *)((unsigned long)rm->ptr & PAGE_MASK));
 	if (rm->pages) {
 		unpin_user_pages_dirty_lock(rm->pages, rm->nr, rm->dirty);
-		account_locked_vm(mm, rm->nr, false);
+		kvh_memlock_uncharge(dev, rm->nr);
 		kvfree(rm->pages);
 	}
 	memset(rm, 0, sizeof(*rm));

@@ -179,6 +179,7 @@ int kvh_vq_start(struct kvh_vq *vq)
 	lockdep_assert_held(&vq->dev->lock);
 	/* Only under the device lock does a queue start or stop. */
 	if (vq->state == KVH_VQ_STOPPED) {
+		kvh_memlock_caller(vq->dev);
 		mutex_lock(&vq->lock);
 		ret = vq_start_locked(vq);
 		mutex_unlock(&vq->lock);

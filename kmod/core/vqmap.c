@@ -24,9 +24,9 @@ enum kvh_ring_layout kvh_vq_layout(const struct kvh_vq *vq)
 
 static void vq_unmap(struct kvh_vq *vq)
 {
-	kvh_ringmem_unmap(&vq->device, vq->dev->mm);
-	kvh_ringmem_unmap(&vq->driver, vq->dev->mm);
-	kvh_ringmem_unmap(&vq->desc, vq->dev->mm);
+	kvh_ringmem_unmap(&vq->device, vq->dev);
+	kvh_ringmem_unmap(&vq->driver, vq->dev);
+	kvh_ringmem_unmap(&vq->desc, vq->dev);
 }
 
 /* Where a ring part lies in the owner; with an IOTLB, if it is contiguous there. */
@@ -60,7 +60,7 @@ static int vq_map_part(struct kvh_vq *vq, struct kvh_ringmem *rm, u64 addr, size
 		return ret;
 	return kvh_env_registered(&vq->env) ?
 	       kvh_ringmem_map_registered(rm, &vq->env, uaddr, len, write) :
-	       kvh_ringmem_map(rm, uaddr, len, write);
+	       kvh_ringmem_map(rm, vq->dev, uaddr, len, write);
 }
 
 static int vq_map_parts(struct kvh_vq *vq)
