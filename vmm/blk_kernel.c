@@ -234,7 +234,8 @@ int blk_kernel_create(struct blk_backend **backend,
 		return -ENOMEM;
 	k->base.ops = &ops;
 	k->setup = setup;
-	ret = vhost_open(&k->vh, setup->opt->node, setup->name);
+	ret = vhost_open(&k->vh, setup->opt->node, "kvhost_blk",
+			 setup->name);
 	if (!ret)
 		ret = set_up(k);
 	if (ret) {

@@ -72,13 +72,15 @@ static const struct command {
 	void (*run)(struct vm *vm, FILE *out);
 	const char *help;
 } commands[] = {
-	{ "status", "", do_status, "print the state of the VM and its disks" },
-	{ "stats", "", do_stats, "print the counters of its disks, as debugfs does" },
+	{ "status", "", do_status, "print the state of the VM and its devices" },
+	{ "stats", "", do_stats, "print the counters of its devices, as debugfs does" },
 	{ "reset", "", do_reset, "reset the machine, as its reset button would" },
 	{ "powerdown", "", do_powerdown, "press the power button; the guest may take its time" },
 	{ "quit", "", do_quit, "end the VM now, as if its power were cut" },
 	{ "limit", " DISK [KEY=VALUE,...]", NULL,
 	  "limit a disk by iops, iops_burst, bps, bps_burst; none lifts all" },
+	{ "link", " NET up|down", NULL, "tell the guest that the link is up or down" },
+	{ "announce", " NET", NULL, "have the guest tell its neighbours where it is" },
 };
 
 static void run_command(struct vm *vm, const struct command *c, char *args, FILE *out)

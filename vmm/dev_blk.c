@@ -23,8 +23,8 @@
 #include "dev_blk.h"
 #include "event.h"
 #include "loop.h"
-#include "ring.h"
 #include "util.h"
+#include "vring_stats.h"
 
 /* Mass storage, SCSI: what other virtio-blk functions show. */
 #define CLASS_CODE	0x010000
@@ -146,30 +146,6 @@ static void err_event(void *opaque, int fd, uint32_t events)
 	vm_unlock(blk->vm);
 }
 
-static void print_queue(FILE *out, const struct kvhost_vring_stats *st)
-{
-	static const char *const states[] = { "stopped", "running", "broken" };
-	unsigned int i, q = st->index;
-
-	fprintf(out, "queue%u.state=%s\n", q,
-		st->state < ARRAY_SIZE(states) ? states[st->state] : "?");
-	fprintf(out, "queue%u.in_flight=%u\n", q, st->in_flight);
-	fprintf(out, "queue%u.kicks=%llu\n", q, st->kicks);
-	fprintf(out, "queue%u.polls=%llu\n", q, st->polls);
-	fprintf(out, "queue%u.chains=%llu\n", q, st->chains);
-	fprintf(out, "queue%u.bytes_read=%llu\n", q, st->bytes_read);
-	fprintf(out, "queue%u.bytes_written=%llu\n", q, st->bytes_written);
-	fprintf(out, "queue%u.signals=%llu\n", q, st->signals);
-	fprintf(out, "queue%u.signals_suppressed=%llu\n", q,
-		st->signals_suppressed);
-	fprintf(out, "queue%u.broken=%llu\n", q, st->broken);
-	for (i = 1; i < KVH_FAULT_NR && i < KVHOST_FAULTS_MAX; i++) {
-		if (st->faults[i])
-			fprintf(out, "queue%u.fault.%s=%llu\n", q,
-				kvh_ring_fault_name(i), st->faults[i]);
-	}
-}
-
 static void print_status(void *opaque, FILE *out)
 {
 	struct dev_blk *blk = opaque;
@@ -186,7 +162,7 @@ static void print_status(void *opaque, FILE *out)
 		virtio_features(&blk->vdev));
 	for (i = 0; i < blk->vdev.nqueues; i++) {
 		if (!blk->backend->ops->stats(blk->backend, i, &st))
-			print_queue(out, &st);
+			vring_stats_status(out, &st);
 	}
 }
 

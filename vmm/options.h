@@ -2,8 +2,8 @@
 /*
  * options.h - the command line of `kvhost run`, parsed and checked.
  *
- * One table in options.c names every option and every disk key; the help, the
- * parser and the suggestions for misspelt names all read that table.
+ * Tables in options.c and options_net.c name every option and every key; the
+ * help, the parser and the suggestions for misspelt names all read them.
  */
 #ifndef KVHOST_OPTIONS_H
 #define KVHOST_OPTIONS_H
@@ -16,10 +16,17 @@
 #define OPTIONS_DISKS_MAX	24
 #define OPTIONS_QUEUES_MAX	64
 #define OPTIONS_SERIAL_BYTES	20
+#define OPTIONS_NETS_MAX	8
+#define OPTIONS_NET_PAIRS_MAX	16
 
 enum disk_backend {
 	DISK_BACKEND_KERNEL,
 	DISK_BACKEND_USER,
+};
+
+enum net_backend_kind {
+	NET_BACKEND_KERNEL,
+	NET_BACKEND_USER,
 };
 
 enum disk_cache {
@@ -88,6 +95,54 @@ struct disk_options {
 	const char *node;
 };
 
+/**
+ * struct net_options - one --net; exactly one of the first four is set
+ * @tap:        an existing tap interface, or NULL
+ * @macvtap:    an existing macvtap or ipvtap interface, or NULL
+ * @bridge:     a bridge that gets a tap for the time of the run, or NULL
+ * @user:       passt
+ * @backend:    who processes the queues
+ * @queues:     queue pairs
+ * @queue_size: descriptors per virtqueue
+ * @mac:        address; all zero when not given
+ * @mtu:        what the guest is told; 0: what the interface has
+ * @speed:      what the guest is told, Mbit/s; 0: unknown
+ * @packed:     offer the packed ring
+ * @in_order:   offer IN_ORDER
+ * @indirect:   offer indirect descriptors
+ * @event_idx:  offer EVENT_IDX
+ * @mrg_rxbuf:  offer mergeable receive buffers
+ * @csum:       offer checksum offload
+ * @tso:        offer TCP segmentation offload; needs @csum
+ * @uso:        offer UDP segmentation offload; needs @csum
+ * @poll:       longest spin of the kernel backend for new work, microseconds
+ * @registered: the kernel backend pins all guest RAM
+ * @node:       device node of the kernel backend; never NULL
+ */
+struct net_options {
+	const char *tap;
+	const char *macvtap;
+	const char *bridge;
+	bool user;
+	enum net_backend_kind backend;
+	unsigned int queues;
+	unsigned int queue_size;
+	uint8_t mac[6];
+	unsigned int mtu;
+	unsigned int speed;
+	bool packed;
+	bool in_order;
+	bool indirect;
+	bool event_idx;
+	bool mrg_rxbuf;
+	bool csum;
+	bool tso;
+	bool uso;
+	unsigned int poll;
+	bool registered;
+	const char *node;
+};
+
 enum serial_kind {
 	SERIAL_STDIO,
 	SERIAL_FILE,
@@ -105,6 +160,9 @@ enum serial_kind {
  * @disks:       in order of appearance
  * @disk_text:   private: what the strings of @disks point into
  * @nr_disks:    entries of @disks
+ * @nets:        in order of appearance
+ * @net_text:    private: what the strings of @nets point into
+ * @nr_nets:     entries of @nets
  * @serial:      where COM1 goes
  * @serial_path: for SERIAL_FILE
  * @control:     path of the control socket, or NULL
@@ -122,6 +180,9 @@ struct options {
 	struct disk_options disks[OPTIONS_DISKS_MAX];
 	char *disk_text[OPTIONS_DISKS_MAX];
 	unsigned int nr_disks;
+	struct net_options nets[OPTIONS_NETS_MAX];
+	char *net_text[OPTIONS_NETS_MAX];
+	unsigned int nr_nets;
 	enum serial_kind serial;
 	const char *serial_path;
 	const char *control;

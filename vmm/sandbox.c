@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/fs.h>
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -53,6 +55,8 @@ static const int allowed[] = {
 	SCMP_SYS(io_uring_enter), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(pwrite64),
 	SCMP_SYS(preadv2), SCMP_SYS(pwritev2), SCMP_SYS(fdatasync), SCMP_SYS(fsync),
 	SCMP_SYS(fallocate),
+	/* networks */
+	SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
 	/* threads and signals */
 	SCMP_SYS(futex), SCMP_SYS(tgkill), SCMP_SYS(getpid), SCMP_SYS(gettid),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
@@ -66,8 +70,11 @@ static const int allowed[] = {
 
 /* ioctl() by the type byte of its number: KVM, vhost, and our own. */
 static const unsigned int ioctl_types[] = { 0xae00, 0xaf00, 0xb700 };
-/* And these two of the terminal, others could type into it; and two of disks. */
-static const unsigned int ioctl_exact[] = { TCGETS, TCSETS, BLKDISCARD, BLKSECDISCARD };
+/* And these two of the terminal, others could type into it; two of disks; four of taps. */
+static const unsigned int ioctl_exact[] = {
+	TCGETS, TCSETS, BLKDISCARD, BLKSECDISCARD,
+	TUNSETOFFLOAD, TUNSETTXFILTER, TUNSETQUEUE, SIOCSIFHWADDR,
+};
 
 /* Filled before the filter is set: a signal handler cannot look a name up. */
 static const char *names[SYSCALLS_MAX];

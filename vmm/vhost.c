@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/vhost.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -37,13 +38,16 @@ static int step(struct vhost *vh, unsigned long cmd, void *arg,
 		const char *what)
 {
 	const char *hint = "";
+	char other[64];
 	int err;
 
 	if (!ioctl(vh->fd, cmd, arg))
 		return 0;
 	err = errno;
-	if (err == ENOTTY)
-		hint = "; is it the node of kvhost_blk?";
+	if (err == ENOTTY) {
+		snprintf(other, sizeof(other), "; is it the node of %s?", vh->module);
+		hint = other;
+	}
 	if (err == ENOMEM && cmd == VHOST_SET_MEM_TABLE)
 		hint = "; raise the locked-memory limit (ulimit -l) or use registered=off";
 	if (may_complain(vh))
@@ -69,42 +73,51 @@ static int vring_step(struct vhost *vh, unsigned long cmd, void *arg,
 	return -err;
 }
 
-static const char *open_hint(int err)
+static void complain_open(const struct vhost *vh, int err)
 {
+	char load[64];
+	const char *hint = "";
+
 	switch (err) {
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		return "; load the kvhost_blk module, or use backend=user";
+		snprintf(load, sizeof(load),
+			 "; load the %s module, or use backend=user", vh->module);
+		hint = load;
+		break;
 	case EACCES:
 	case EPERM:
-		return "; run as root or open up the node's permissions";
-	default:
-		return "";
+		hint = "; run as root or open up the node's permissions";
+		break;
 	}
+	log_error("%s: cannot open %s: %s%s", vh->name, vh->node,
+		  strerror(err), hint);
 }
 
 /**
  * vhost_open() - open a device node
- * @vh:   filled in
- * @node: path, for as long as @vh lives
- * @name: who uses it, for as long as @vh lives
+ * @vh:     filled in
+ * @node:   path, for as long as @vh lives
+ * @module: whose node it should be, for as long as @vh lives
+ * @name:   who uses it, for as long as @vh lives
  *
  * Return: 0 or -errno of open().
  */
-int vhost_open(struct vhost *vh, const char *node, const char *name)
+int vhost_open(struct vhost *vh, const char *node, const char *module,
+	       const char *name)
 {
 	int err;
 
 	vh->node = node;
+	vh->module = module;
 	vh->name = name;
 	vh->last = 0;
 	vh->fd = open(node, O_RDWR | O_CLOEXEC);
 	if (vh->fd >= 0)
 		return 0;
 	err = errno;
-	log_error("%s: cannot open %s: %s%s", name, node, strerror(err),
-		  open_hint(err));
+	complain_open(vh, err);
 	return -err;
 }
 
@@ -407,6 +420,37 @@ int vhost_get_vring_stats(struct vhost *vh, unsigned int index,
 	stats->size = sizeof(*stats);
 	return vring_step(vh, KVHOST_GET_VRING_STATS, stats,
 			  "tell the counters of", index);
+}
+
+/**
+ * vhost_counts() - does the node count what its queues do
+ * @vh: from vhost_open()
+ *
+ * In-tree vhost-net does not; a question it does not know is no reason to
+ * complain.
+ *
+ * Return: true if vhost_get_vring_stats() works.
+ */
+bool vhost_counts(struct vhost *vh)
+{
+	struct kvhost_vring_stats stats = { .size = sizeof(stats) };
+
+	return !ioctl(vh->fd, KVHOST_GET_VRING_STATS, &stats);
+}
+
+/**
+ * vhost_net_set_backend() - give a queue its tap, and start it, or stop it
+ * @vh: from vhost_open()
+ * @vq: the queue: 0 receives, 1 transmits
+ * @fd: the tap; -1 stops the queue: on return nothing of it is in flight
+ *
+ * Return: 0 or -errno of the kernel.
+ */
+int vhost_net_set_backend(struct vhost *vh, const struct virtio_queue *vq,
+			  int fd)
+{
+	return set_file(vh, VHOST_NET_SET_BACKEND, vq->index, fd,
+			fd < 0 ? "stop" : "connect the interface to");
 }
 
 /**

@@ -16,18 +16,21 @@ struct virtio_queue;
  * struct vhost - an open device node
  * @fd:   the node
  * @node: its path, for messages
+ * @module: whose node it should be, for messages
  * @name: who uses it, for messages
  * @last: when a line was last written, to bound their rate
  */
 struct vhost {
 	int fd;
 	const char *node;
+	const char *module;
 	const char *name;
 	uint64_t last;
 };
 
 /* Each writes a line on stderr when it fails, at most one a second. */
-int vhost_open(struct vhost *vh, const char *node, const char *name);
+int vhost_open(struct vhost *vh, const char *node, const char *module,
+	       const char *name);
 void vhost_close(struct vhost *vh);
 int vhost_set_owner(struct vhost *vh);
 int vhost_get_features(struct vhost *vh, uint64_t *features);
@@ -54,6 +57,9 @@ int vhost_enable_vring(struct vhost *vh, const struct virtio_queue *vq,
 		       int enable);
 int vhost_get_vring_stats(struct vhost *vh, unsigned int index,
 			  struct kvhost_vring_stats *stats);
+bool vhost_counts(struct vhost *vh);
+int vhost_net_set_backend(struct vhost *vh, const struct virtio_queue *vq,
+			  int fd);
 int vhost_blk_get_queue_stats(struct vhost *vh, unsigned int index,
 			      struct kvhost_blk_queue_stats *stats);
 int vhost_blk_set_backend(struct vhost *vh, struct kvhost_blk_backend *backend);

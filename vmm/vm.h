@@ -21,6 +21,7 @@ struct disk_options;
 struct guest_memory;
 struct irq;
 struct loop;
+struct net_options;
 struct options;
 struct pci_bus;
 struct vm;
@@ -102,5 +103,8 @@ int vm_command(struct vm *vm, const char *verb, const char *device, char *arg, F
  * here, before the sandbox. Prints what went wrong and returns -errno.
  */
 int dev_blk_create(struct vm *vm, const struct disk_options *opt);
+
+/* Likewise of dev_net.c: one virtio-net function. */
+int dev_net_create(struct vm *vm, const struct net_options *opt);
 
 #endif

@@ -141,6 +141,8 @@ static int add_devices(struct vm *vm)
 
 	for (unsigned int i = 0; !err && i < vm->opt->nr_disks; i++)
 		err = dev_blk_create(vm, &vm->opt->disks[i]);
+	for (unsigned int i = 0; !err && i < vm->opt->nr_nets; i++)
+		err = dev_net_create(vm, &vm->opt->nets[i]);
 	if (!err && vm->opt->control)
 		err = control_create(&vm->control, vm, vm->opt->control);
 	return err;
