@@ -28,7 +28,7 @@ struct kvh_regmem;
 struct vhost_iotlb;
 
 /* Chains a queue may take in one turn of its worker, so that others get theirs. */
-#define KVH_TURN_CHAINS	256u
+#define KVH_TURN_CHAINS	256
 
 /* Completions gathered at most before the driver is shown them. */
 #define KVH_FLUSH_CHAINS	32u
@@ -263,8 +263,10 @@ struct kvh_miss {
  * @chains:    scratch for one batch
  * @segs:      scratch for the segments of one batch
  * @unflushed: completions since the last publish
- * @budget:    chains that may still be taken in this turn
+ * @budget:    chains that may still be taken in this turn; below zero if more
+ *             were, to end something
  * @kick_on:   the driver was asked for doorbells
+ * @parked:    the backend waits for something else than buffers
  * @gather:    how many completions to hold
  * @spin_ns:   how long the worker spins for new work at present
  * @slept_at:  local_clock() when it last went to sleep
@@ -310,8 +312,9 @@ struct kvh_vq {
 	struct kvh_chain *chains;
 	struct kvh_seg *segs;
 	unsigned int unflushed;
-	unsigned int budget;
+	int budget;
 	bool kick_on;
+	bool parked;
 	struct kvh_gather gather;
 	u64 spin_ns;
 	u64 slept_at;
@@ -453,10 +456,7 @@ void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct kvh_dev *dev);
 void kvh_vq_init(struct kvh_vq *vq, struct kvh_dev *dev, unsigned int index);
 void kvh_vq_reset(struct kvh_vq *vq);
 int kvh_vq_start(struct kvh_vq *vq);
-int kvh_vq_stop(struct kvh_vq *vq);
 int kvh_vq_set_addr(struct kvh_vq *vq, const struct vhost_vring_addr *addr);
-int kvh_vq_hold(struct kvh_vq *vq);
-void kvh_vq_resume(struct kvh_vq *vq);
 int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map);
 u32 kvh_vq_base(const struct kvh_vq *vq);
 void kvh_vq_break(struct kvh_vq *vq, enum kvh_ring_fault fault);

@@ -8,6 +8,7 @@
  */
 #include <linux/fs.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
@@ -431,3 +432,19 @@ u64 kvh_dev_features(const struct kvh_dev *dev)
 	return dev->features;
 }
 EXPORT_SYMBOL_GPL(kvh_dev_features);
+
+/**
+ * kvh_dev_vq() - a queue of a device
+ * @dev:   device
+ * @index: its number, as the owner gave it
+ *
+ * Context: Any.
+ * Return: the queue, NULL if there is none of this number
+ */
+struct kvh_vq *kvh_dev_vq(struct kvh_dev *dev, unsigned int index)
+{
+	if (index >= dev->nvqs)
+		return NULL;
+	return &dev->vqs[array_index_nospec(index, dev->nvqs)];
+}
+EXPORT_SYMBOL_GPL(kvh_dev_vq);

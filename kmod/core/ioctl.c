@@ -126,15 +126,15 @@ static long dev_set_vring_enable(struct kvh_dev *dev, void __user *argp)
 		return -EFAULT;
 	if (s.index >= dev->nvqs)
 		return -ENOBUFS;
+	if (!dev->backend->ready)
+		return -ENOIOCTLCMD;
 	if (s.num > 1)
 		return -EINVAL;
-	vq = &dev->vqs[array_index_nospec(s.index, dev->nvqs)];
+	vq = kvh_dev_vq(dev, s.index);
 	if (!s.num)
 		return kvh_vq_stop(vq);
 	ret = dev->backend->ready(dev);
-	if (!ret)
-		ret = kvh_pool_need(vq);
-	return ret ? ret : kvh_vq_start(vq);
+	return ret ? ret : kvh_vq_run(vq);
 }
 
 static long vq_set_num(struct kvh_vq *vq, void __user *argp)

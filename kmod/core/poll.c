@@ -48,7 +48,7 @@ static u64 wait_max(const struct kvh_vq *vq)
 
 static bool has_work(struct kvh_vq *vq)
 {
-	return kvh_ring_has_avail(&vq->ring) || vq->dev->backend->pending(vq);
+	return (!vq->parked && kvh_ring_has_avail(&vq->ring)) || vq->dev->backend->pending(vq);
 }
 
 /* Does something else need this worker or an end of the turn? */

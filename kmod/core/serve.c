@@ -78,18 +78,23 @@ static void vq_reap(struct kvh_vq *vq)
  */
 static bool vq_rounds(struct kvh_vq *vq)
 {
-	unsigned int before, flight;
+	unsigned int flight;
+	int before;
 
 	for (vq->budget = KVH_TURN_CHAINS;;) {
 		vq_reap(vq);
 		if (!vq_may_take(vq))
 			break;
-		if (!kvh_ring_has_avail(&vq->ring)) {
-			if (vq->unflushed && kvh_poll_gather(vq))
-				continue;
-			vq_flush(vq);
-			if (!kvh_poll_idle(vq))
+		if (vq->parked || !kvh_ring_has_avail(&vq->ring)) {
+			bool more = vq->unflushed && kvh_poll_gather(vq);
+
+			if (!more) {
+				vq_flush(vq);
+				more = kvh_poll_idle(vq);
+			}
+			if (!more)
 				break;
+			vq->parked = false;
 			continue;
 		}
 		if (vq->kick_on) {
@@ -106,13 +111,15 @@ static bool vq_rounds(struct kvh_vq *vq)
 		 * next chain lacked.
 		 */
 		vq_reap(vq);
-		if (!vq->budget ||
-		    (vq->budget == before && vq->in_flight == flight && vq_may_take(vq)))
+		if (vq->budget <= 0)
+			break;
+		if (!vq->parked && vq->budget == before && vq->in_flight == flight &&
+		    vq_may_take(vq))
 			break;
 	}
 	/* Whatever ended the turn, nothing completed stays unseen. */
 	vq_flush(vq);
-	return !vq->budget;
+	return vq->budget <= 0;
 }
 
 /* Return: true if the queue wants another turn without a doorbell. */
@@ -124,6 +131,7 @@ static bool vq_turn(struct kvh_vq *vq)
 	if (unlikely(!vq->mapped) && (!vq_may_take(vq) || kvh_vq_map_late(vq)))
 		return false;
 	kvh_poll_woken(vq);
+	vq->parked = false;
 	if (vq_rounds(vq))
 		return true;
 	/*
@@ -136,6 +144,11 @@ static bool vq_turn(struct kvh_vq *vq)
 	}
 	if (!vq_may_take(vq) || vq->kick_on)
 		return false;
+	if (vq->parked) {
+		/* There are buffers: a doorbell would tell nothing. */
+		kvh_poll_sleeps(vq);
+		return false;
+	}
 	vq->kick_on = true;
 	again = kvh_ring_enable_kick(&vq->ring);
 	vq_mark_device(vq);
@@ -232,26 +245,15 @@ static int vq_translatable(struct kvh_vq *vq, int n)
 	return ok;
 }
 
-/**
- * kvh_vq_take() - take the next batch of chains from the ring
- * @vq:     queue
- * @chains: result: the chains, at most %KVH_BATCH, valid until the next call
- *
- * A malformed ring or chain breaks the queue. Chains before it are still
- * delivered; what was delivered must be completed or put back.
- *
- * Context: Worker, queue lock held, from kvh_backend.serve.
- * Return: number of chains, 0 if there are none or the turn is over
- */
-int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains)
+/* Take up to @max chains, whatever the budget. */
+static int vq_take(struct kvh_vq *vq, const struct kvh_chain **chains, unsigned int max)
 {
 	int i, n;
 
-	lockdep_assert_held(&vq->lock);
-	if (!vq_may_take(vq) || !vq->budget)
+	if (!vq_may_take(vq))
 		return 0;
-	n = kvh_ring_take(&vq->ring, &vq->env, vq->chains, min(vq->budget, KVH_BATCH),
-			  vq->segs, KVH_VQ_SEGS);
+	n = kvh_ring_take(&vq->ring, &vq->env, vq->chains, min(max, KVH_BATCH), vq->segs,
+			  KVH_VQ_SEGS);
 	if (unlikely(n == -EAGAIN))
 		return 0;
 	if (unlikely(n < 0)) {
@@ -270,7 +272,71 @@ int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains)
 	*chains = vq->chains;
 	return n;
 }
-EXPORT_SYMBOL_GPL(kvh_vq_take);
+
+/**
+ * kvh_vq_take_max() - take the next batch of chains from the ring
+ * @vq:     queue
+ * @chains: result: the chains, at most %KVH_BATCH, valid until the next call
+ * @max:    how many are wanted at most
+ *
+ * A malformed ring or chain breaks the queue. Chains before it are still
+ * delivered; what was delivered must be completed or put back.
+ *
+ * Context: Worker, queue lock held, from kvh_backend.serve.
+ * Return: number of chains, 0 if there are none or the turn is over
+ */
+int kvh_vq_take_max(struct kvh_vq *vq, const struct kvh_chain **chains, unsigned int max)
+{
+	lockdep_assert_held(&vq->lock);
+	return vq->budget > 0 ? vq_take(vq, chains, min_t(unsigned int, vq->budget, max)) : 0;
+}
+EXPORT_SYMBOL_GPL(kvh_vq_take_max);
+
+/**
+ * kvh_vq_take_more() - take chains to end what was begun, the turn being over or not
+ * @vq:     queue
+ * @chains: result: as for kvh_vq_take_max()
+ * @max:    how many are wanted at most
+ *
+ * Context: Worker, queue lock held, from kvh_backend.serve.
+ * Return: number of chains, 0 if there are none
+ */
+int kvh_vq_take_more(struct kvh_vq *vq, const struct kvh_chain **chains, unsigned int max)
+{
+	lockdep_assert_held(&vq->lock);
+	return vq_take(vq, chains, max);
+}
+EXPORT_SYMBOL_GPL(kvh_vq_take_more);
+
+/**
+ * kvh_vq_yield() - end the turn, to go on in the next
+ * @vq: queue
+ *
+ * Context: Worker, queue lock held, last in kvh_backend.serve.
+ */
+void kvh_vq_yield(struct kvh_vq *vq)
+{
+	lockdep_assert_held(&vq->lock);
+	vq->budget = 0;
+}
+EXPORT_SYMBOL_GPL(kvh_vq_yield);
+
+/**
+ * kvh_vq_park() - wait for an event of the backend, not for buffers
+ * @vq: queue
+ *
+ * Ends the turn as soon as what is completed has been shown, and leaves
+ * doorbells off, even if the ring has buffers to take. Whatever the backend
+ * waits for calls kvh_vq_wake(); kvh_backend.pending tells of it meanwhile.
+ *
+ * Context: Worker, queue lock held, from kvh_backend.serve.
+ */
+void kvh_vq_park(struct kvh_vq *vq)
+{
+	lockdep_assert_held(&vq->lock);
+	vq->parked = true;
+}
+EXPORT_SYMBOL_GPL(kvh_vq_park);
 
 /**
  * kvh_vq_untake() - put the last chains back, to be taken again later

@@ -255,6 +255,7 @@ int kvh_vq_stop(struct kvh_vq *vq)
 	mutex_unlock(&vq->lock);
 	return 0;
 }
+EXPORT_SYMBOL_GPL(kvh_vq_stop);
 
 /**
  * kvh_vq_hold() - let nothing be in flight until kvh_vq_resume()
@@ -268,6 +269,7 @@ int kvh_vq_hold(struct kvh_vq *vq)
 	lockdep_assert_held(&vq->dev->lock);
 	return vq->state == KVH_VQ_STOPPED ? 0 : vq_quiesce(vq);
 }
+EXPORT_SYMBOL_GPL(kvh_vq_hold);
 
 /**
  * kvh_vq_resume() - serve again after kvh_vq_hold()
@@ -283,6 +285,7 @@ void kvh_vq_resume(struct kvh_vq *vq)
 	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
 	kvh_vq_wake(vq);
 }
+EXPORT_SYMBOL_GPL(kvh_vq_resume);
 
 /**
  * kvh_vq_base() - ring position in the encoding of VHOST_GET_VRING_BASE

@@ -40,7 +40,8 @@ struct kvh_vq;
  * @detach:   drop the backing object; every queue is stopped and drained.
  *            Process context, device lock held.
  * @ready:    may a queue start? Process context, device lock held.
- *            Return: 0 or the -errno that KVHOST_SET_VRING_ENABLE gives
+ *            Return: 0 or the -errno that KVHOST_SET_VRING_ENABLE gives. NULL:
+ *            that call is unknown, the backend itself starts its queues
  * @start:    make a queue's private state, its size being known. Process
  *            context, device and queue lock held. Return: 0 or -errno
  * @stop:     undo @start; nothing is in flight. Same context.
@@ -90,6 +91,7 @@ u64 kvh_dev_features(const struct kvh_dev *dev);
 int kvh_dev_hold(struct kvh_dev *dev);
 void kvh_dev_resume(struct kvh_dev *dev);
 int kvh_dev_stop_queues(struct kvh_dev *dev);
+struct kvh_vq *kvh_dev_vq(struct kvh_dev *dev, unsigned int index);
 
 /**
  * struct kvh_vq_id - which queue, for tracepoints
@@ -113,7 +115,13 @@ unsigned int kvh_vq_index(const struct kvh_vq *vq);
 unsigned int kvh_vq_size(const struct kvh_vq *vq);
 bool kvh_vq_has_feature(const struct kvh_vq *vq, unsigned int bit);
 void kvh_vq_id(const struct kvh_vq *vq, struct kvh_vq_id *id);
-int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains);
+bool kvh_vq_has_addr(const struct kvh_vq *vq);
+int kvh_vq_run(struct kvh_vq *vq);
+int kvh_vq_stop(struct kvh_vq *vq);
+int kvh_vq_hold(struct kvh_vq *vq);
+void kvh_vq_resume(struct kvh_vq *vq);
+int kvh_vq_take_max(struct kvh_vq *vq, const struct kvh_chain **chains, unsigned int max);
+int kvh_vq_take_more(struct kvh_vq *vq, const struct kvh_chain **chains, unsigned int max);
 void kvh_vq_untake(struct kvh_vq *vq, const struct kvh_chain *chains, unsigned int n);
 const struct kvh_seg *kvh_vq_segs(const struct kvh_vq *vq, const struct kvh_chain *chain);
 void kvh_vq_complete(struct kvh_vq *vq, const struct kvh_chain *chain);
@@ -122,6 +130,21 @@ bool kvh_vq_held(const struct kvh_vq *vq);
 void kvh_vq_signal_error(struct kvh_vq *vq);
 void kvh_vq_malformed(struct kvh_vq *vq);
 void kvh_vq_wake(struct kvh_vq *vq);
+void kvh_vq_park(struct kvh_vq *vq);
+void kvh_vq_yield(struct kvh_vq *vq);
+
+/**
+ * kvh_vq_take() - kvh_vq_take_max() of as many as a batch holds
+ * @vq:     queue
+ * @chains: result: the chains, at most %KVH_BATCH, valid until the next call
+ *
+ * Context: Worker, queue lock held, from kvh_backend.serve.
+ * Return: number of chains, 0 if there are none or the turn is over
+ */
+static inline int kvh_vq_take(struct kvh_vq *vq, const struct kvh_chain **chains)
+{
+	return kvh_vq_take_max(vq, chains, KVH_BATCH);
+}
 
 /* Guest memory, by guest address; bounds are those of the region table. */
 int kvh_vq_read(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n,
