@@ -21,6 +21,20 @@ bool kvh_vq_has_addr(const struct kvh_vq *vq)
 EXPORT_SYMBOL_GPL(kvh_vq_has_addr);
 
 /**
+ * kvh_vq_has_memory() - is it known what addresses of a queue mean?
+ * @vq: queue
+ *
+ * Context: Process context, device lock held.
+ * Return: true if there is a memory table, or a device IOTLB to be filled
+ */
+bool kvh_vq_has_memory(const struct kvh_vq *vq)
+{
+	lockdep_assert_held(&vq->dev->lock);
+	return vq->env.iotlb || vq->env.map;
+}
+EXPORT_SYMBOL_GPL(kvh_vq_has_memory);
+
+/**
  * kvh_vq_run() - start a queue, with a worker of its own if it has none
  * @vq: queue of a device with an owner; nothing to do unless stopped
  *

@@ -116,6 +116,7 @@ unsigned int kvh_vq_size(const struct kvh_vq *vq);
 bool kvh_vq_has_feature(const struct kvh_vq *vq, unsigned int bit);
 void kvh_vq_id(const struct kvh_vq *vq, struct kvh_vq_id *id);
 bool kvh_vq_has_addr(const struct kvh_vq *vq);
+bool kvh_vq_has_memory(const struct kvh_vq *vq);
 int kvh_vq_run(struct kvh_vq *vq);
 int kvh_vq_stop(struct kvh_vq *vq);
 int kvh_vq_hold(struct kvh_vq *vq);

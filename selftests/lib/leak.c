@@ -92,6 +92,12 @@ static long first_number(const char *path)
 	return n;
 }
 
+/* A module that is not loaded has none. */
+static long module_refs(const char *path)
+{
+	return access(path, F_OK) ? 0 : first_number(path);
+}
+
 /**
  * leak_pins() - pages pinned and not released, of the whole system
  *
@@ -112,7 +118,8 @@ void leak_snapshot(struct leak *l)
 	l->threads = count_threads();
 	l->pins = leak_pins();
 	l->files = first_number("/proc/sys/fs/file-nr");
-	l->refs = first_number("/sys/module/kvhost_blk/refcnt");
+	l->refs = module_refs("/sys/module/kvhost_blk/refcnt") +
+		  module_refs("/sys/module/kvhost_net/refcnt");
 }
 
 /**

@@ -13,7 +13,7 @@
  * @threads: kernel threads of kvhost
  * @pins:    pages pinned and not released
  * @files:   open files of the whole system
- * @refs:    references to the kvhost_blk module
+ * @refs:    references to the backends' modules
  */
 struct leak {
 	long threads;

@@ -338,4 +338,41 @@ struct kvhost_blk_queue_stats {
 #define KVHOST_BLK_GET_QUEUE_STATS \
 	_IOWR(KVHOST_IOCTL_TYPE, 0x48, struct kvhost_blk_queue_stats)
 
+/* struct kvhost_net_queue_stats.drops: index by why a frame was dropped */
+#define KVHOST_NET_DROP_RUNT		0	/* too short for header and Ethernet header */
+#define KVHOST_NET_DROP_TOO_LONG	1	/* above 64 KiB, or for the buffers there are */
+#define KVHOST_NET_DROP_HEADER		2	/* the virtio header lies, or was not accepted */
+#define KVHOST_NET_DROP_MEMORY		3	/* no memory, or no room in the host's queues */
+#define KVHOST_NET_DROP_BACKEND		4	/* tap or socket failed */
+#define KVHOST_NET_DROP_NR		5
+
+/**
+ * struct kvhost_net_queue_stats - what became of the frames of one queue
+ * @index:   in: which queue: 0 receives, 1 sends, seen from the guest
+ * @size:    in: sizeof(struct kvhost_net_queue_stats) of the caller
+ * @packets: frames delivered to the guest, or handed to tap or socket
+ * @bytes:   their bytes, the virtio header not counted
+ * @batches: times frames were taken from, or handed to, a tap together
+ * @alone:   frames sent one by one: large ones, and all to a packet socket
+ * @drops:   frames dropped, by KVHOST_NET_DROP_*
+ * @starved: times frames had to wait for the guest's buffers, or for room in
+ *           the socket
+ *
+ * Since the queue was first started; stopping and resetting do not clear them.
+ * Grows at its end as struct kvhost_blk_queue_stats does.
+ */
+struct kvhost_net_queue_stats {
+	__u32 index;
+	__u32 size;
+	__u64 packets;
+	__u64 bytes;
+	__u64 batches;
+	__u64 alone;
+	__u64 drops[KVHOST_NET_DROP_NR];
+	__u64 starved;
+};
+
+#define KVHOST_NET_GET_QUEUE_STATS \
+	_IOWR(KVHOST_IOCTL_TYPE, 0x80, struct kvhost_net_queue_stats)
+
 #endif /* _UAPI_KVHOST_H */

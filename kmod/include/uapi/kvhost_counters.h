@@ -88,4 +88,21 @@ struct kvhost_counter {
 	KVHOST_BLK_HISTOGRAM("other_latency", latency[KVHOST_BLK_LAT_OTHER]), \
 }
 
+#define KVHOST_NET_COUNTER(name, member) \
+	KVHOST_COUNTER(kvhost_net_queue_stats, name, member)
+
+/* struct kvhost_net_queue_stats */
+#define KVHOST_NET_COUNTERS { \
+	KVHOST_NET_COUNTER("packets", packets), \
+	KVHOST_NET_COUNTER("bytes", bytes), \
+	KVHOST_NET_COUNTER("batches", batches), \
+	KVHOST_NET_COUNTER("alone", alone), \
+	KVHOST_NET_COUNTER("drop_runt", drops[KVHOST_NET_DROP_RUNT]), \
+	KVHOST_NET_COUNTER("drop_too_long", drops[KVHOST_NET_DROP_TOO_LONG]), \
+	KVHOST_NET_COUNTER("drop_header", drops[KVHOST_NET_DROP_HEADER]), \
+	KVHOST_NET_COUNTER("drop_memory", drops[KVHOST_NET_DROP_MEMORY]), \
+	KVHOST_NET_COUNTER("drop_backend", drops[KVHOST_NET_DROP_BACKEND]), \
+	KVHOST_NET_COUNTER("starved", starved), \
+}
+
 #endif /* _UAPI_KVHOST_COUNTERS_H */

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the guest sends comes out of the tap byte for byte, in order, however
+ * its buffers are cut, and every buffer comes back.
+ */
+#include <string.h>
+#include "kselftest_harness.h"
+#include "pair.h"
+
+FIXTURE(tx) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(tx) {
+	struct pair_opts o;
+};
+
+FIXTURE_VARIANT_ADD(tx, split) { .o = { .no_event = true } };
+FIXTURE_VARIANT_ADD(tx, split_indirect) { .o = { .indirect = true } };
+FIXTURE_VARIANT_ADD(tx, split_in_order_registered) {
+	.o = { .in_order = true, .registered = true }
+};
+
+FIXTURE_VARIANT_ADD(tx, packed) { .o = { .packed = true, .no_event = true } };
+FIXTURE_VARIANT_ADD(tx, packed_in_order) { .o = { .packed = true, .in_order = true } };
+FIXTURE_VARIANT_ADD(tx, packed_indirect_registered) {
+	.o = { .packed = true, .indirect = true, .registered = true }
+};
+
+FIXTURE_VARIANT_ADD(tx, no_hdr) { .o = { .no_hdr = true } };
+FIXTURE_VARIANT_ADD(tx, busyloop) { .o = { .busyloop = 50 } };
+FIXTURE_VARIANT_ADD(tx, packet_socket) { .o = { .packet = true } };
+FIXTURE_VARIANT_ADD(tx, limited_sndbuf) { .o = { .sndbuf = 1 << 20 } };
+
+FIXTURE_SETUP(tx)
+{
+	pair_start(&self->p, &variant->o);
+}
+
+FIXTURE_TEARDOWN(tx)
+{
+	pair_stop(&self->p);
+}
+
+/* Lengths around every limit there is inside. */
+static const u32 lengths[] = {
+	14, 18, 60, 61, 1514, 2035, 2036, 2037, 3500, 3600, 3700, 4096, 9014, 16000, 65535,
+};
+
+TEST_F(tx, bytes)
+{
+	static u8 out[FRAME_MAX], in[FRAME_MAX];
+	struct kvhost_net_queue_stats st;
+	u32 i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+		frame_fill(out, lengths[i], i);
+		ASSERT_TRUE(pair_send(&self->p, NULL, out, lengths[i], 0));
+		ASSERT_EQ(packet_recv(self->p.peer, in, LIMIT_MS), lengths[i]);
+		ASSERT_EQ(memcmp(in, out, lengths[i]), 0);
+		n += lengths[i];
+	}
+	net_stats(&self->p.k, TX, &st);
+	EXPECT_EQ(st.packets, ARRAY_SIZE(lengths));
+	EXPECT_EQ(st.bytes, n);
+	EXPECT_TRUE(pair_works(&self->p));
+}
+
+TEST_F(tx, segments)
+{
+	static const u32 cuts[] = { 1, 2, 5, 11, 12, 13, 26, 100 };
+	static u8 out[FRAME_MAX], in[FRAME_MAX];
+	u32 i, len;
+
+	for (i = 0; i < ARRAY_SIZE(cuts); i++) {
+		len = cuts[i] < 26 ? 100 + i : 3000;
+		frame_fill(out, len, i);
+		ASSERT_TRUE(pair_send(&self->p, NULL, out, len, cuts[i]));
+		ASSERT_EQ(packet_recv(self->p.peer, in, LIMIT_MS), len);
+		ASSERT_EQ(memcmp(in, out, len), 0);
+	}
+}
+
+/* Short and long frames in turns, all rung for at once. */
+TEST_F(tx, order)
+{
+	static u8 out[FRAME_MAX], in[FRAME_MAX];
+	struct vq_used u[100];
+	u32 i, len, n = 100;
+
+	for (i = 0; i < n; i++) {
+		u64 at = self->p.buf + i * 16384;
+		struct vq_buf b = { at, 0, false };
+
+		len = i % 3 ? 64 + i : 5000 + i * 100;
+		b.len = len + HDR;
+		frame_fill(out, len, i);
+		pair_put(&self->p, at, NULL, out, len);
+		ASSERT_GE(pair_add(&self->p, TX, &b, 1, &u), 0);
+	}
+	vq_kick(&self->p.k.q[TX]);
+	ASSERT_EQ(vq_wait_used(&self->p.k.q[TX], u, n), n);
+	for (i = 0; i < n; i++) {
+		ASSERT_LT(0, packet_recv(self->p.peer, in, LIMIT_MS));
+		ASSERT_EQ(frame_seq(in), i);
+	}
+}
+
+/* A segmentation offload goes into the host in one piece. */
+TEST_F(tx, offload)
+{
+	struct virtio_net_hdr h = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.hdr_len = 54,
+		.gso_size = 1448,
+		.csum_start = 34,
+		.csum_offset = 16,
+	};
+	static u8 out[FRAME_MAX], in[FRAME_MAX];
+	u8 hdr[HDR] = { };
+	u32 len;
+
+	if (variant->o.no_hdr || variant->o.packet)
+		SKIP(return, "no header, no offload");
+	len = frame_tcp(out, 60000, 1);
+	memcpy(hdr, &h, sizeof(h));
+	ASSERT_TRUE(pair_send(&self->p, hdr, out, len, 4096));
+	ASSERT_EQ(packet_recv(self->p.peer, in, LIMIT_MS), len);
+	EXPECT_EQ(memcmp(in + 54, out + 54, len - 54), 0);
+	/* And one that fits a page. */
+	len = frame_tcp(out, 3000, 2);
+	ASSERT_TRUE(pair_send(&self->p, hdr, out, len, 0));
+	ASSERT_EQ(packet_recv(self->p.peer, in, LIMIT_MS), len);
+	EXPECT_EQ(memcmp(in + 54, out + 54, len - 54), 0);
+}
+
+TEST_HARNESS_MAIN
