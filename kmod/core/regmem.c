@@ -149,7 +149,8 @@ static int regmem_take(struct kvh_region *r)
 	struct page **pages = NULL;
 	int ret = 0;
 
-	r->reg = kvzalloc(struct_size(r->reg, chunk, chunks), GFP_KERNEL_ACCOUNT);
+	/* With five levels of page tables a region may be of any size: no warning. */
+	r->reg = kvzalloc(struct_size(r->reg, chunk, chunks), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!r->reg)
 		return -ENOMEM;
 	r->reg->first = first;

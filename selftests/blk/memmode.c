@@ -255,6 +255,26 @@ TEST_F(memmode, memory_that_cannot_be_pinned_is_EFAULT)
 	free(t);
 }
 
+/* As much as an address space of five levels has: no reason for a warning. */
+TEST_F(memmode, a_region_larger_than_any_memory_is_refused)
+{
+	struct vhost_memory *t = gmem_table(&self->k.mem);
+	int ret;
+
+	t->nregions = 1;
+	t->regions[0] = (struct vhost_memory_region) {
+		.memory_size = 1ull << 55, .userspace_addr = 4096,
+	};
+	kvhost_enable(&self->k, 0, 0);
+	ret = __kvhost_ioctl(self->k.fd, VHOST_SET_MEM_TABLE, t);
+	/* With four levels it is no address. */
+	EXPECT_TRUE(ret == -ENOMEM || ret == -EFAULT);
+	kvhost_enable(&self->k, 0, 1);
+	EXPECT_EQ(MEM_KB, charged_kb());
+	EXPECT_TRUE(works(&self->k, &self->r, 4));
+	free(t);
+}
+
 TEST_F(memmode, wrong_arguments)
 {
 	pid_t pid;
