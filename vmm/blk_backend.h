@@ -26,6 +26,9 @@ struct virtio_queue;
  * @queue_start:   serve a queue
  * @queue_stop:    stop; on return nothing of it is in flight
  * @set_limits:    use the disk no faster than that from now on
+ * @error:         read what the disk failed last, as KVHOST_BLK_GET_ERROR
+ * @resume:        go on after errors; @action is KVHOST_BLK_RETRY or _REPORT
+ * @resize:        the disk may have another size: see to it, and to @capacity
  * @stats:         read the counters of a queue
  * @requests:      read what became of a queue's requests; NULL: not counted
  * @destroy:       free; no queue is served
@@ -42,6 +45,10 @@ struct blk_backend_ops {
 			   const struct virtio_queue *vq);
 	int (*set_limits)(struct blk_backend *backend,
 			  const struct disk_limits *limits);
+	int (*error)(struct blk_backend *backend,
+		     struct kvhost_blk_error *error);
+	int (*resume)(struct blk_backend *backend, uint32_t action);
+	int (*resize)(struct blk_backend *backend);
 	int (*stats)(struct blk_backend *backend, unsigned int index,
 		     struct kvhost_vring_stats *stats);
 	int (*requests)(struct blk_backend *backend, unsigned int index,
@@ -50,7 +57,8 @@ struct blk_backend_ops {
 };
 
 /**
- * struct blk_backend - what every backend has; constant after creation
+ * struct blk_backend - what every backend has; constant after creation but for
+ * the capacity
  * @ops:      its functions
  * @features: virtio features it can serve
  * @capacity: in sectors of 512 bytes

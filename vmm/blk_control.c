@@ -4,6 +4,7 @@
  *
  * The verbs are one table. All of it runs on the main thread with vm_lock() held.
  */
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -26,8 +27,56 @@ int dev_blk_limit(struct dev_blk *blk, const struct disk_limits *limits)
 	return ret;
 }
 
+static const char *type_name(uint32_t type)
+{
+	switch (type) {
+	case VIRTIO_BLK_T_IN:
+		return "a read";
+	case VIRTIO_BLK_T_OUT:
+		return "a write";
+	case VIRTIO_BLK_T_FLUSH:
+		return "a flush";
+	default:
+		return "a request";
+	}
+}
+
 /**
- * dev_blk_print_limits() - part of the disk's status
+ * dev_blk_tell_error() - say that the disk failed something and a queue stopped
+ * @blk: the disk
+ *
+ * Nothing more is said before that is resumed, so the guest cannot fill a log.
+ */
+void dev_blk_tell_error(struct dev_blk *blk)
+{
+	struct kvhost_blk_error err;
+
+	if (blk->opt->error != DISK_ERROR_STOP ||
+	    blk->backend->ops->error(blk->backend, &err) || !err.held ||
+	    blk->told)
+		return;
+	blk->told = err.count;
+	log_warn("%s: %s of %llu bytes at sector %llu of '%s' failed: %s; queue %u stands still until `kvhost ctl SOCKET resume %s`",
+		 blk->name, type_name(err.type), err.bytes, err.sector,
+		 blk->opt->path, strerror(-err.error), err.queue, blk->name);
+}
+
+static void print_error(const struct dev_blk *blk, FILE *out)
+{
+	struct kvhost_blk_error err;
+
+	if (blk->opt->error != DISK_ERROR_STOP ||
+	    blk->backend->ops->error(blk->backend, &err))
+		return;
+	fprintf(out, "errors=%llu\nheld=%u\n", err.count, err.held);
+	if (err.held)
+		fprintf(out, "error=%s of %llu bytes at sector %llu in queue %u: %s\n",
+			type_name(err.type), err.bytes, err.sector, err.queue,
+			strerror(-err.error));
+}
+
+/**
+ * dev_blk_print_limits() - limits and errors, for the disk's status
  * @blk: the disk
  * @out: stream
  */
@@ -39,6 +88,45 @@ void dev_blk_print_limits(const struct dev_blk *blk, FILE *out)
 		(unsigned long long)l->iops,
 		(unsigned long long)l->iops_burst,
 		(unsigned long long)l->bps, (unsigned long long)l->bps_burst);
+	print_error(blk, out);
+}
+
+static int do_resume(struct dev_blk *blk, char *arg, FILE *out)
+{
+	uint32_t action = KVHOST_BLK_RETRY;
+	int ret;
+
+	if (!strcmp(arg, "report")) {
+		action = KVHOST_BLK_REPORT;
+	} else if (*arg && strcmp(arg, "retry")) {
+		fprintf(out, "error: '%s' is neither retry nor report\n", arg);
+		return -EINVAL;
+	}
+	blk->told = 0;
+	ret = blk->backend->ops->resume(blk->backend, action);
+	if (ret)
+		fprintf(out, "error: %s: %s\n", blk->name, strerror(-ret));
+	return ret;
+}
+
+static int do_resize(struct dev_blk *blk, char *arg, FILE *out)
+{
+	int ret = disk_resize(&blk->disk, blk->opt);
+
+	if (!ret)
+		ret = blk->backend->ops->resize(blk->backend);
+	if (ret) {
+		fprintf(out, "error: %s: the size of '%s' is not known: %s\n",
+			blk->name, blk->opt->path, strerror(-ret));
+		return ret;
+	}
+	if (blk->config.capacity != htole64(blk->backend->capacity)) {
+		blk->config.capacity = htole64(blk->backend->capacity);
+		virtio_config_changed(&blk->vdev);
+	}
+	fprintf(out, "sectors=%llu\n",
+		(unsigned long long)blk->backend->capacity);
+	return 0;
 }
 
 static int do_limit(struct dev_blk *blk, char *arg, FILE *out)
@@ -63,6 +151,8 @@ static const struct {
 	int (*run)(struct dev_blk *blk, char *arg, FILE *out);
 } verbs[] = {
 	{ "limit", do_limit },
+	{ "resize", do_resize },
+	{ "resume", do_resume },
 };
 
 /**

@@ -52,9 +52,11 @@ static int set_backend(struct blk_kernel *k, bool writeback)
 		.fd = disk->fd,
 		.flags = (disk->readonly ? KVHOST_BLK_RDONLY : 0) |
 			 (writeback ? 0 : KVHOST_BLK_WRITETHROUGH) |
-			 (k->setup->opt->poll_queues ? KVHOST_BLK_POLL : 0),
+			 (k->setup->opt->poll_queues ? KVHOST_BLK_POLL : 0) |
+			 (k->setup->opt->error == DISK_ERROR_STOP ?
+			  KVHOST_BLK_STOP_ON_ERROR : 0),
 		.offset = disk->offset,
-		.length = disk->bytes,
+		.length = k->setup->opt->length,
 	};
 	int ret;
 
@@ -95,6 +97,29 @@ static int set_limits(struct blk_backend *backend,
 	};
 
 	return vhost_blk_set_limits(&to_kernel(backend)->vh, &l);
+}
+
+static int error(struct blk_backend *backend, struct kvhost_blk_error *err)
+{
+	return vhost_blk_get_error(&to_kernel(backend)->vh, err);
+}
+
+static int resume(struct blk_backend *backend, uint32_t action)
+{
+	return vhost_blk_resume(&to_kernel(backend)->vh, action);
+}
+
+static int resize(struct blk_backend *backend)
+{
+	struct blk_kernel *k = to_kernel(backend);
+	struct kvhost_blk_config config;
+	int ret = vhost_blk_resize(&k->vh);
+
+	if (!ret)
+		ret = vhost_blk_get_config(&k->vh, &config);
+	if (!ret)
+		backend->capacity = config.capacity;
+	return ret;
 }
 
 static int queue_start(struct blk_backend *backend,
@@ -152,6 +177,9 @@ static const struct blk_backend_ops ops = {
 	.start = start,
 	.set_writeback = set_writeback,
 	.set_limits = set_limits,
+	.error = error,
+	.resume = resume,
+	.resize = resize,
 	.queue_start = queue_start,
 	.queue_stop = queue_stop,
 	.stats = stats,

@@ -97,6 +97,7 @@ static void obey(struct blk_user *u)
 {
 	struct user_queue *q;
 	enum user_command command;
+	unsigned int i;
 
 	pthread_mutex_lock(&u->lock);
 	command = u->command;
@@ -112,12 +113,17 @@ static void obey(struct blk_user *u)
 		break;
 	case USER_STOP:
 		q->running = false;
+		user_halt_resume(q, KVHOST_BLK_REPORT);
 		user_queue_flush(q);
 		if (q->ring.in_flight)
 			return;
 		break;
 	case USER_LIMIT:
 		user_limit_set(u, u->command_limits);
+		break;
+	case USER_RESUME:
+		for (i = 0; i < u->nqueues; i++)
+			user_halt_resume(&u->queues[i], u->command_action);
 		break;
 	case USER_QUIT:
 		u->quit = true;
@@ -275,6 +281,36 @@ static int set_limits(struct blk_backend *backend,
 	return 0;
 }
 
+static int error(struct blk_backend *backend, struct kvhost_blk_error *err)
+{
+	struct blk_user *u = to_user(backend);
+
+	pthread_mutex_lock(&u->lock);
+	*err = u->failed;
+	pthread_mutex_unlock(&u->lock);
+	return 0;
+}
+
+static int resume(struct blk_backend *backend, uint32_t action)
+{
+	struct blk_user *u = to_user(backend);
+
+	u->command_action = action;
+	command(u, USER_RESUME, NULL);
+	return 0;
+}
+
+static int resize(struct blk_backend *backend)
+{
+	struct blk_user *u = to_user(backend);
+
+	backend->capacity = u->setup->disk->bytes / DISK_SECTOR;
+	/* Pairs with the one load in on_disk(). */
+	__atomic_store_n(&u->parse.limits.capacity, backend->capacity,
+			 __ATOMIC_RELAXED);
+	return 0;
+}
+
 static int start(struct blk_backend *backend, uint64_t features,
 		 bool writeback)
 {
@@ -348,6 +384,9 @@ static const struct blk_backend_ops ops = {
 	.start = start,
 	.set_writeback = set_writeback,
 	.set_limits = set_limits,
+	.error = error,
+	.resume = resume,
+	.resize = resize,
 	.queue_start = queue_start,
 	.queue_stop = queue_stop,
 	.stats = stats,

@@ -60,6 +60,7 @@ struct blk_user;
  * @work:     look at the ring without waiting for a doorbell
  * @stalled:  chains wait for a request or a bounce buffer
  * @limited:  chains wait for the disk's limits
+ * @held:     requests the disk failed, latest first, until it is resumed
  * @unpublished: chains completed since the last publish
  */
 struct user_queue {
@@ -82,6 +83,7 @@ struct user_queue {
 	bool work;
 	bool stalled;
 	bool limited;
+	struct blk_request *held;
 	unsigned int unpublished;
 };
 
@@ -97,6 +99,8 @@ enum user_command {
 	USER_STOP,
 	/** @USER_LIMIT: obey @command_limits from now on */
 	USER_LIMIT,
+	/** @USER_RESUME: go on after errors as @command_action says */
+	USER_RESUME,
 	/** @USER_QUIT: end the thread; no queue runs */
 	USER_QUIT,
 };
@@ -113,11 +117,13 @@ enum user_command {
  * @nqueues:  entries of @queues
  * @features: what was negotiated, once it was
  * @writeback: a write need not be durable when it completes; any thread
- * @lock:     protects the command
+ * @lock:     protects the command and @failed
  * @done:     signalled when it was carried out
  * @command:  the command under way; one at a time
  * @command_queue: what it is about
  * @command_limits: likewise
+ * @command_action: likewise
+ * @failed:   what the disk failed last
  * @error:    how @USER_CREATE ended
  * @uring:    from here on the I/O thread's own
  * @ranger:   thread for requests that name ranges
@@ -149,6 +155,8 @@ struct blk_user {
 	enum user_command command;
 	struct user_queue *command_queue;
 	const struct disk_limits *command_limits;
+	uint32_t command_action;
+	struct kvhost_blk_error failed;
 	int error;
 
 	struct io_uring uring;
@@ -173,6 +181,7 @@ void user_queue_start(struct user_queue *q);
 void user_queue_serve(struct user_queue *q);
 void user_queue_flush(struct user_queue *q);
 void user_queue_kicked(struct user_queue *q, int res);
+void user_queue_retry(struct user_queue *q, struct blk_request *req);
 void user_queue_completed(struct blk_request *req, int res);
 bool user_queue_wants_turn(struct user_queue *q);
 
@@ -180,6 +189,10 @@ bool user_queue_wants_turn(struct user_queue *q);
 bool user_limit_take(struct user_queue *q, const struct kvh_chain *chain);
 void user_limit_passed(struct blk_user *u);
 void user_limit_set(struct blk_user *u, const struct disk_limits *limits);
+
+/* blk_user_halt.c */
+bool user_halt_keep(struct user_queue *q, struct blk_request *req, int res);
+void user_halt_resume(struct user_queue *q, uint32_t action);
 
 /* blk_user.c */
 struct io_uring_sqe *blk_user_sqe(struct blk_user *u, void *ptr,

@@ -338,9 +338,23 @@ static int issue(struct user_queue *q, struct blk_request *req)
  */
 void user_queue_completed(struct blk_request *req, int res)
 {
+	if (user_halt_keep(req->owner, req, res))
+		return;
 	blk_request_done(req, res);
+	user_queue_retry(req->owner, req);
+}
+
+/**
+ * user_queue_retry() - do what is left of a request that was started
+ * @q:   its queue
+ * @req: the request
+ *
+ * Context: I/O thread.
+ */
+void user_queue_retry(struct user_queue *q, struct blk_request *req)
+{
 	/* One that got as far needs nothing it does not have. */
-	issue(req->owner, req);
+	issue(q, req);
 }
 
 /* Return: 0, or -EAGAIN if @chain cannot be started now. */
@@ -451,5 +465,5 @@ void user_queue_serve(struct user_queue *q)
  */
 bool user_queue_wants_turn(struct user_queue *q)
 {
-	return q->running && !q->broken && q->work;
+	return q->running && !q->broken && !q->held && q->work;
 }

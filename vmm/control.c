@@ -81,6 +81,9 @@ static const struct command {
 	  "limit a disk by iops, iops_burst, bps, bps_burst; none lifts all" },
 	{ "link", " NET up|down", NULL, "tell the guest that the link is up or down" },
 	{ "announce", " NET", NULL, "have the guest tell its neighbours where it is" },
+	{ "resize", " DISK", NULL, "look again how large a disk is, and tell the guest" },
+	{ "resume", " DISK [retry|report]", NULL,
+	  "go on after an error of the disk: ask it again, or tell the guest" },
 };
 
 static void run_command(struct vm *vm, const struct command *c, char *args, FILE *out)

@@ -143,6 +143,7 @@ static void err_event(void *opaque, int fd, uint32_t events)
 		if (st.state == KVHOST_VRING_BROKEN)
 			broken(blk, i);
 	}
+	dev_blk_tell_error(blk);
 	vm_unlock(blk->vm);
 }
 

@@ -26,6 +26,7 @@
  * @backend: who processes the queues
  * @config:  configuration space
  * @limits:  how fast it may be used at present
+ * @told:    errors of the disk that were talked about
  * @name:    for messages
  * @err_fd:  eventfd @backend raises when a queue breaks
  */
@@ -40,6 +41,7 @@ struct dev_blk {
 	struct blk_backend *backend;
 	struct virtio_blk_config config;
 	struct disk_limits limits;
+	uint64_t told;
 	char name[16];
 	int err_fd;
 };
@@ -47,6 +49,7 @@ struct dev_blk {
 /* blk_control.c */
 int dev_blk_command(void *opaque, const char *verb, char *arg, FILE *out);
 int dev_blk_limit(struct dev_blk *blk, const struct disk_limits *limits);
+void dev_blk_tell_error(struct dev_blk *blk);
 void dev_blk_print_limits(const struct dev_blk *blk, FILE *out);
 
 #endif

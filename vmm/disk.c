@@ -206,6 +206,31 @@ int disk_open(struct disk *disk, const struct disk_options *opt)
 }
 
 /**
+ * disk_resize() - look again how large the file is
+ * @disk: the disk; @disk->bytes may change
+ * @opt:  the option
+ *
+ * Return: 0, or -errno if the size is not told; the old one stays then.
+ */
+int disk_resize(struct disk *disk, const struct disk_options *opt)
+{
+	uint64_t size, bytes = 0;
+	struct stat st;
+
+	if (fstat(disk->fd, &st))
+		return -errno;
+	size = st.st_size;
+	if (S_ISBLK(st.st_mode) && ioctl(disk->fd, BLKGETSIZE64, &size))
+		return -errno;
+	if (size > opt->offset)
+		bytes = size - opt->offset;
+	if (opt->length && bytes > opt->length)
+		bytes = opt->length;
+	disk->bytes = bytes - bytes % disk->logical;
+	return 0;
+}
+
+/**
  * disk_close() - close it
  * @disk: from disk_open(), or one it failed on
  */

@@ -13,7 +13,7 @@
 struct disk_options;
 
 /**
- * struct disk - constant once open
+ * struct disk - constant once open but for @bytes, which is the main thread's
  * @fd:       the file
  * @path:     its name, for messages
  * @readonly: @fd cannot write
@@ -39,6 +39,7 @@ struct disk {
 
 /* Writes one line on stderr when it fails. */
 int disk_open(struct disk *disk, const struct disk_options *opt);
+int disk_resize(struct disk *disk, const struct disk_options *opt);
 void disk_close(struct disk *disk);
 
 #endif

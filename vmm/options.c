@@ -21,6 +21,8 @@
 static const char *const backends[] = { "kernel", "user", NULL };
 static const char *const caches[] = { "writeback", "writethrough", NULL };
 
+static const char *const errors[] = { "report", "stop", NULL };
+
 #define OPT(field)	offsetof(struct options, field)
 #define DISK(field)	offsetof(struct disk_options, field)
 
@@ -93,6 +95,9 @@ static const struct option_def disk_table[] = {
 	  .max = 10000, .help = "kernel backend: longest wait for more work, microseconds" },
 	{ .name = "poll_queues", .arg = "on|off", .kind = KIND_BOOL, .off = DISK(poll_queues),
 	  .def = "off", .help = "kernel backend: while spinning, use the disk's poll queues" },
+	{ .name = "error", .arg = "report|stop", .kind = KIND_CHOICE, .off = DISK(error),
+	  .def = "report", .choices = errors,
+	  .help = "stop: at an error of the disk hold the queue until `kvhost ctl` resumes it" },
 	{ .name = "iops", .arg = "N", .kind = KIND_SIZE, .off = DISK(limits.iops), .def = "0",
 	  .max = INT64_MAX, .unit = 1,
 	  .help = "most requests per second, all queues together; 0: any" },

@@ -34,6 +34,11 @@ enum disk_cache {
 	DISK_CACHE_WRITETHROUGH,
 };
 
+enum disk_error {
+	DISK_ERROR_REPORT,
+	DISK_ERROR_STOP,
+};
+
 /**
  * struct disk_limits - how fast a disk may be used; 0: no limit
  * @iops:       requests per second
@@ -67,6 +72,7 @@ struct disk_limits {
  * @event_idx:  offer EVENT_IDX
  * @poll:       longest spin of the kernel backend for new work, microseconds
  * @poll_queues: the kernel backend uses poll queues of the disk
+ * @error:      what becomes of a request the disk fails
  * @limits:     how fast it may be used at first
  * @workers:    threads of the kernel backend that the queues share; 0: one each
  * @registered: the kernel backend pins all guest RAM
@@ -89,6 +95,7 @@ struct disk_options {
 	bool event_idx;
 	unsigned int poll;
 	bool poll_queues;
+	enum disk_error error;
 	struct disk_limits limits;
 	unsigned int workers;
 	bool registered;

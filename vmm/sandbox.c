@@ -70,9 +70,9 @@ static const int allowed[] = {
 
 /* ioctl() by the type byte of its number: KVM, vhost, and our own. */
 static const unsigned int ioctl_types[] = { 0xae00, 0xaf00, 0xb700 };
-/* And these two of the terminal, others could type into it; two of disks; four of taps. */
+/* And these two of the terminal, others could type into it; three of disks; four of taps. */
 static const unsigned int ioctl_exact[] = {
-	TCGETS, TCSETS, BLKDISCARD, BLKSECDISCARD,
+	TCGETS, TCSETS, BLKDISCARD, BLKSECDISCARD, BLKGETSIZE64,
 	TUNSETOFFLOAD, TUNSETTXFILTER, TUNSETQUEUE, SIOCSIFHWADDR,
 };
 

@@ -511,3 +511,40 @@ int vhost_blk_set_limits(struct vhost *vh, struct kvhost_blk_limits *limits)
 	limits->size = sizeof(*limits);
 	return step(vh, KVHOST_BLK_SET_LIMITS, limits, "limit the disk");
 }
+
+/**
+ * vhost_blk_get_error() - what the disk failed last
+ * @vh:    from vhost_open()
+ * @error: filled in
+ *
+ * Return: 0 or -errno of the kernel.
+ */
+int vhost_blk_get_error(struct vhost *vh, struct kvhost_blk_error *error)
+{
+	memset(error, 0, sizeof(*error));
+	error->size = sizeof(*error);
+	return step(vh, KVHOST_BLK_GET_ERROR, error, "tell its errors");
+}
+
+/**
+ * vhost_blk_resume() - go on after errors of the disk
+ * @vh:     from vhost_open()
+ * @action: KVHOST_BLK_RETRY or KVHOST_BLK_REPORT
+ *
+ * Return: 0 or -errno of the kernel.
+ */
+int vhost_blk_resume(struct vhost *vh, uint32_t action)
+{
+	return step(vh, KVHOST_BLK_RESUME, &action, "go on after an error");
+}
+
+/**
+ * vhost_blk_resize() - have the kernel look how large the disk is
+ * @vh: from vhost_open(), with a backend
+ *
+ * Return: 0 or -errno of the kernel.
+ */
+int vhost_blk_resize(struct vhost *vh)
+{
+	return step(vh, KVHOST_BLK_RESIZE, NULL, "look at the disk's size");
+}

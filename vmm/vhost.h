@@ -64,6 +64,9 @@ int vhost_blk_get_queue_stats(struct vhost *vh, unsigned int index,
 			      struct kvhost_blk_queue_stats *stats);
 int vhost_blk_set_backend(struct vhost *vh, struct kvhost_blk_backend *backend);
 int vhost_blk_set_limits(struct vhost *vh, struct kvhost_blk_limits *limits);
+int vhost_blk_get_error(struct vhost *vh, struct kvhost_blk_error *error);
+int vhost_blk_resume(struct vhost *vh, uint32_t action);
+int vhost_blk_resize(struct vhost *vh);
 int vhost_blk_get_config(struct vhost *vh, struct kvhost_blk_config *config);
 
 #endif
