@@ -7,8 +7,9 @@
  *	device C, queue 0     -- floods  --'
  *
  * A rate is a count over the time it took, once the burst is used up. Limits are
- * far below what the slowest emulator does, so that a rate that is too low is
- * the limit's fault and not the machine's.
+ * far below what the slowest emulator does, and bursts make up for half a second
+ * in which a busy one did nothing, so that a rate that is too low is the limit's
+ * fault and not the machine's.
  */
 #include <sys/wait.h>
 #include <time.h>
@@ -164,9 +165,9 @@ TEST_F(limits, requests_per_second_are_kept_and_queues_share_them)
 	struct side *a = &self->a;
 	double got;
 
-	limit(&a->k, (struct kvhost_blk_limits) { .iops = 200 });
+	limit(&a->k, (struct kvhost_blk_limits) { .iops = 200, .iops_burst = 100 });
 	side_fill(a, DEPTH);
-	ASSERT_TRUE(run(a, 40));
+	ASSERT_TRUE(run(a, 140));
 	a->done[0] = 0;
 	a->done[1] = 0;
 	got = rate(a, SECONDS * 200);
@@ -182,9 +183,9 @@ TEST_F(limits, bytes_per_second_are_kept)
 	struct side *a = &self->a;
 	double got;
 
-	limit(&a->k, (struct kvhost_blk_limits) { .bytes = 1 << 20 });
+	limit(&a->k, (struct kvhost_blk_limits) { .bytes = 1 << 20, .bytes_burst = 1 << 19 });
 	side_fill(a, DEPTH);
-	ASSERT_TRUE(run(a, 16));
+	ASSERT_TRUE(run(a, 48));
 	got = rate(a, SECONDS * (1 << 20) / a->len) * a->len;
 	TH_LOG("%.0f bytes per second of %u", got, 1 << 20);
 	EXPECT_TRUE(near(got, 1 << 20));
@@ -233,12 +234,13 @@ TEST_F(limits, hold_beside_a_device_that_floods_the_disk)
 
 	side_start(b, self->fd, QUEUES, DEPTH, 4096);
 	side_start(c, self->fd, 1, FLOOD, 4096);
-	limit(&a->k, (struct kvhost_blk_limits) { .iops = 200 });
-	limit(&b->k, (struct kvhost_blk_limits) { .bytes = 100 * 4096 });
+	limit(&a->k, (struct kvhost_blk_limits) { .iops = 200, .iops_burst = 100 });
+	limit(&b->k, (struct kvhost_blk_limits) {
+		.bytes = 100 * 4096, .bytes_burst = 50 * 4096 });
 	side_fill(a, DEPTH);
 	side_fill(b, DEPTH);
 	side_fill(c, FLOOD);
-	while (total(a) < 40 || total(b) < 40) {
+	while (total(a) < 140 || total(b) < 90) {
 		turn(a);
 		turn(b);
 		turn(c);
