@@ -45,17 +45,24 @@ static const char *type_name(uint32_t type)
  * dev_blk_tell_error() - say that the disk failed something and a queue stopped
  * @blk: the disk
  *
- * Nothing more is said before that is resumed, so the guest cannot fill a log.
+ * Nothing more is said of what fails before that is resumed. A guest that resets its
+ * disk gets out of it too, so there is no more than a line a second.
  */
 void dev_blk_tell_error(struct dev_blk *blk)
 {
 	struct kvhost_blk_error err;
+	uint64_t now = now_ns();
 
 	if (blk->opt->error != DISK_ERROR_STOP ||
-	    blk->backend->ops->error(blk->backend, &err) || !err.held ||
-	    blk->told)
+	    blk->backend->ops->error(blk->backend, &err) || !err.held)
+		return;
+	/* Those held are the latest: what was told of is one of them still. */
+	if (err.count - err.held < blk->told)
+		return;
+	if (blk->told && now - blk->told_at < NSEC_PER_SEC)
 		return;
 	blk->told = err.count;
+	blk->told_at = now;
 	log_warn("%s: %s of %llu bytes at sector %llu of '%s' failed: %s; queue %u stands still until `kvhost ctl SOCKET resume %s`",
 		 blk->name, type_name(err.type), err.bytes, err.sector,
 		 blk->opt->path, strerror(-err.error), err.queue, blk->name);
@@ -93,6 +100,7 @@ void dev_blk_print_limits(const struct dev_blk *blk, FILE *out)
 
 static int do_resume(struct dev_blk *blk, char *arg, FILE *out)
 {
+	struct kvhost_blk_error err = { 0 };
 	uint32_t action = KVHOST_BLK_RETRY;
 	int ret;
 
@@ -102,8 +110,19 @@ static int do_resume(struct dev_blk *blk, char *arg, FILE *out)
 		fprintf(out, "error: '%s' is neither retry nor report\n", arg);
 		return -EINVAL;
 	}
-	blk->told = 0;
-	ret = blk->backend->ops->resume(blk->backend, action);
+	if (blk->opt->error != DISK_ERROR_STOP) {
+		fprintf(out, "error: %s answers errors at once; with error=stop they would wait\n",
+			blk->name);
+		return -EINVAL;
+	}
+	ret = blk->backend->ops->error(blk->backend, &err);
+	if (!ret && !err.held) {
+		fprintf(out, "error: %s: nothing waits to be resumed; errors so far: %llu\n",
+			blk->name, err.count);
+		return -EINVAL;
+	}
+	if (!ret)
+		ret = blk->backend->ops->resume(blk->backend, action);
 	if (ret)
 		fprintf(out, "error: %s: %s\n", blk->name, strerror(-ret));
 	return ret;
@@ -111,8 +130,14 @@ static int do_resume(struct dev_blk *blk, char *arg, FILE *out)
 
 static int do_resize(struct dev_blk *blk, char *arg, FILE *out)
 {
-	int ret = disk_resize(&blk->disk, blk->opt);
+	int ret;
 
+	if (*arg) {
+		fprintf(out, "error: `resize` takes no size; change that of '%s' first\n",
+			blk->opt->path);
+		return -EINVAL;
+	}
+	ret = disk_resize(&blk->disk, blk->opt);
 	if (!ret)
 		ret = blk->backend->ops->resize(blk->backend);
 	if (ret) {

@@ -48,6 +48,7 @@ static int set_backend(struct blk_kernel *k, bool writeback)
 {
 	const struct disk *disk = k->setup->disk;
 	const char *serial = k->setup->opt->serial;
+	uint64_t length = k->setup->opt->length;
 	struct kvhost_blk_backend b = {
 		.fd = disk->fd,
 		.flags = (disk->readonly ? KVHOST_BLK_RDONLY : 0) |
@@ -56,7 +57,8 @@ static int set_backend(struct blk_kernel *k, bool writeback)
 			 (k->setup->opt->error == DISK_ERROR_STOP ?
 			  KVHOST_BLK_STOP_ON_ERROR : 0),
 		.offset = disk->offset,
-		.length = k->setup->opt->length,
+		/* Less, if the file became shorter: the kernel wants it all. */
+		.length = length < disk->bytes ? length : disk->bytes,
 	};
 	int ret;
 
@@ -112,9 +114,15 @@ static int resume(struct blk_backend *backend, uint32_t action)
 static int resize(struct blk_backend *backend)
 {
 	struct blk_kernel *k = to_kernel(backend);
+	uint64_t sectors = k->setup->disk->bytes / DISK_SECTOR;
 	struct kvhost_blk_config config;
 	int ret = vhost_blk_resize(&k->vh);
 
+	if (!ret)
+		ret = vhost_blk_get_config(&k->vh, &config);
+	/* As long again as it was before it became shorter. */
+	if (!ret && config.capacity < sectors)
+		ret = set_backend(k, k->writeback);
 	if (!ret)
 		ret = vhost_blk_get_config(&k->vh, &config);
 	if (!ret)

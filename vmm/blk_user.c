@@ -219,6 +219,8 @@ static void *io_thread(void *arg)
 			log_warn("%s: io_uring: %s", u->setup->name,
 				 strerror(-ret));
 		reap(u);
+		/* Before the queues: what a command completes is to be shown. */
+		obey(u);
 		more = false;
 		for (i = 0; i < u->nqueues; i++) {
 			struct user_queue *q =
@@ -229,7 +231,6 @@ static void *io_thread(void *arg)
 				user_queue_serve(q);
 			more |= user_queue_wants_turn(q);
 		}
-		obey(u);
 	}
 	return NULL;
 }

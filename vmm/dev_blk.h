@@ -26,7 +26,8 @@
  * @backend: who processes the queues
  * @config:  configuration space
  * @limits:  how fast it may be used at present
- * @told:    errors of the disk that were talked about
+ * @told:    number of the error of the disk that was talked about last
+ * @told_at: when that was, now_ns()
  * @name:    for messages
  * @err_fd:  eventfd @backend raises when a queue breaks
  */
@@ -42,6 +43,7 @@ struct dev_blk {
 	struct virtio_blk_config config;
 	struct disk_limits limits;
 	uint64_t told;
+	uint64_t told_at;
 	char name[16];
 	int err_fd;
 };

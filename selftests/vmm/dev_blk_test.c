@@ -322,6 +322,191 @@ TEST_F(disk, status_text)
 	free(text);
 }
 
+/* `kvhost ctl VERB disk0 ARG`; its answer, for the test to look at. */
+static const char *ctl(const char *verb, const char *arg)
+{
+	static char answer[512];
+	FILE *out = fmemopen(answer, sizeof(answer), "w");
+	char copy[32];
+
+	memset(answer, 0, sizeof(answer));
+	strcpy(copy, arg);
+	bus.hook->command(bus.hook->opaque, verb, copy, out);
+	fclose(out);
+	return answer;
+}
+
+static bool status_has(const char *line)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	bool has;
+
+	bus.hook->status(bus.hook->opaque, out);
+	fclose(out);
+	has = strstr(text, line);
+	free(text);
+	return has;
+}
+
+static bool wait_status(const char *line)
+{
+	for (int ms = 0; ms < LIMIT_MS; ms++) {
+		bus_pump();
+		if (status_has(line))
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static void submit(struct blkreq *r, struct vq *q, u32 type, u64 sector, u32 len)
+{
+	struct vq_buf bufs[3];
+
+	blkreq_set(r, type, sector, len);
+	must(vq_add(q, bufs, blkreq_plain(r, bufs), NULL, r) >= 0, "queue full");
+	vq_publish(q);
+	bus_write(bus.pci, 0x3000, 0, 2);
+}
+
+/* Wait until @n requests are used. */
+static void take_back(struct vq *q, unsigned int n)
+{
+	struct vq_used used;
+
+	for (int ms = 0; n; ms++) {
+		must(ms < LIMIT_MS, "%u requests are not answered", n);
+		if (vq_get_used(q, &used))
+			n--;
+		else
+			usleep(1000);
+	}
+}
+
+/*
+ * A file cut short fails what lies behind its end. With error=stop the driver
+ * waits until it is long again, or is told if the owner says so.
+ */
+TEST_F(disk, stops_at_an_error)
+{
+	struct blkreq other;
+
+	self->opt->error = DISK_ERROR_STOP;
+	ASSERT_EQ(0, create(self->opt));
+	bring_up(&self->q, F_ALWAYS);
+	blkreq_init(&other, &self->gmem, GMEM_LOW, 4096);
+	EXPECT_NE(NULL, strstr(ctl("resume", ""), "error: disk0: nothing waits"));
+	ASSERT_EQ(0, truncate(self->path, 4096));
+	submit(&self->req, &self->q, VIRTIO_BLK_T_IN, 64, 4096);
+	ASSERT_TRUE(wait_status("held=1\nerror=a read of 4096 bytes at sector 64 in queue 0: "));
+	/* Nothing more is taken, be the disk able to do it or not. */
+	submit(&other, &self->q, VIRTIO_BLK_T_IN, 0, 4096);
+	EXPECT_STREQ("", ctl("resume", "retry"));
+	ASSERT_TRUE(wait_status("errors=2\nheld=1\n"));
+	EXPECT_NE(NULL, strstr(ctl("resume", "never"), "error: 'never' is neither"));
+	EXPECT_EQ(BLK_NO_STATUS, blkreq_status(&self->req));
+	ASSERT_EQ(0, truncate(self->path, DISK_BYTES));
+	EXPECT_STREQ("", ctl("resume", ""));
+	take_back(&self->q, 2);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_status(&self->req));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_status(&other));
+	ASSERT_EQ(0, truncate(self->path, 4096));
+	submit(&self->req, &self->q, VIRTIO_BLK_T_IN, 64, 4096);
+	ASSERT_TRUE(wait_status("errors=3\nheld=1\n"));
+	EXPECT_STREQ("", ctl("resume", "report"));
+	take_back(&self->q, 1);
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blkreq_status(&self->req));
+	EXPECT_TRUE(status_has("held=0\n"));
+}
+
+/* A reset waits for no decision, and the next error stops the queue anew. */
+TEST_F(disk, a_reset_ends_a_stop)
+{
+	self->opt->error = DISK_ERROR_STOP;
+	ASSERT_EQ(0, create(self->opt));
+	ASSERT_EQ(0, truncate(self->path, 4096));
+	for (int round = 1; round < 4; round++) {
+		char want[32];
+
+		bring_up(&self->q, F_ALWAYS);
+		submit(&self->req, &self->q, VIRTIO_BLK_T_IN, 64, 4096);
+		snprintf(want, sizeof(want), "errors=%d\nheld=1\n", round);
+		ASSERT_TRUE(wait_status(want));
+		bus_write(bus.pci, STATUS, 0, 1);
+		EXPECT_TRUE(status_has("held=0\n"));
+	}
+	EXPECT_NE(NULL, strstr(ctl("resume", ""), "errors so far: 3"));
+}
+
+/* Nor does the end of the VM. */
+TEST_F(disk, a_stopped_disk_can_be_taken_away)
+{
+	self->opt->error = DISK_ERROR_STOP;
+	ASSERT_EQ(0, create(self->opt));
+	ASSERT_EQ(0, truncate(self->path, 4096));
+	bring_up(&self->q, F_ALWAYS);
+	submit(&self->req, &self->q, VIRTIO_BLK_T_IN, 64, 4096);
+	ASSERT_TRUE(wait_status("held=1\n"));
+	bus.hook->stop(bus.hook->opaque);
+	bus.hook = NULL;
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blkreq_status(&self->req));
+}
+
+TEST_F(disk, without_the_option_errors_are_told)
+{
+	ASSERT_EQ(0, create(self->opt));
+	bring_up(&self->q, F_ALWAYS);
+	ASSERT_EQ(0, truncate(self->path, 4096));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  request(&self->req, &self->q, VIRTIO_BLK_T_IN, 64, 4096));
+	EXPECT_FALSE(status_has("held="));
+	EXPECT_NE(NULL, strstr(ctl("resume", ""), "error=stop"));
+}
+
+/* The file becomes larger, then shorter: @more and @less sectors are left of it then. */
+static void resize(struct _test_data_disk *self, struct __test_metadata *_metadata,
+		   uint64_t more, uint64_t less)
+{
+	uint64_t before, sectors;
+
+	ASSERT_EQ(0, create(self->opt));
+	bring_up(&self->q, F_ALWAYS);
+	before = bus_read(bus.pci, DEVICE, 8);
+	bus_read(bus.pci, 0x1000, 1);
+	ctl("resize", "");
+	EXPECT_EQ(0, bus_read(bus.pci, 0x1000, 1) & 2);
+	EXPECT_NE(NULL, strstr(ctl("resize", "1G"), "error: `resize` takes no size"));
+	for (int round = 0; round < 3; round++) {
+		sectors = round == 1 ? less : more;
+		ASSERT_EQ(0, truncate(self->path, round == 1 ? 4 << 20 : 2 * DISK_BYTES));
+		EXPECT_EQ(sectors, strtoull(ctl("resize", "") + strlen("sectors="), NULL, 10));
+		/* ISR: the configuration changed, and only if it did */
+		EXPECT_EQ(sectors == before ? 0 : 2, bus_read(bus.pci, 0x1000, 1) & 2);
+		EXPECT_EQ(sectors, bus_read(bus.pci, DEVICE, 8));
+		EXPECT_EQ(VIRTIO_BLK_S_OK, request(&self->req, &self->q, VIRTIO_BLK_T_OUT,
+						   sectors - 8, 4096));
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, request(&self->req, &self->q, VIRTIO_BLK_T_OUT,
+						      sectors - 7, 4096));
+		bus_read(bus.pci, 0x1000, 1);
+		before = sectors;
+	}
+}
+
+/* BLK-025, BLK-026: a new size is told once, and is what requests are held against */
+TEST_F(disk, resize)
+{
+	resize(self, _metadata, 2 * SECTORS, (4 << 20) / 512);
+}
+
+TEST_F(disk, resize_with_a_length)
+{
+	self->opt->offset = 1 << 20;
+	self->opt->length = 6 << 20;
+	resize(self, _metadata, (6 << 20) / 512, (3 << 20) / 512);
+}
+
 /* What cannot be a disk is refused, and leaves nothing behind. */
 TEST_F(disk, refused)
 {
