@@ -5,6 +5,7 @@
  * The tables of commands and of exit codes are all there is to know about
  * them; the help prints both.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,6 +93,11 @@ int main(int argc, char **argv)
 	const char *word = argc > 1 ? argv[1] : NULL;
 	const char *hint;
 
+	/*
+	 * One arena for all threads: before it gives memory of another one back,
+	 * glibc reads a setting of /proc, which the sandbox does not let it open.
+	 */
+	mallopt(M_ARENA_MAX, 1);
 	if (!word) {
 		log_error("what to do is missing; `kvhost help` lists the commands");
 		return VM_EXIT_USAGE;
