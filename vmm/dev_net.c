@@ -215,27 +215,19 @@ static void err_event(void *opaque, int fd, uint32_t events)
 {
 	struct dev_net *net = opaque;
 	struct kvhost_vring_stats st;
-	bool told = false;
 	unsigned int i;
 	char why[64];
 
 	vm_lock(net->vm);
 	event_clear(fd);
-	told = __atomic_load_n(&net->setup.gone, __ATOMIC_ACQUIRE);
 	port_gone(net);
 	for (i = 0; i < net->vdev.nqueues; i++) {
-		int ret = stats(net, i, &st);
-
-		if (!net->vdev.queues[i].live || ret == -ENOENT)
+		if (!net->vdev.queues[i].live || stats(net, i, &st))
 			continue;
 		/* A queue that was reset meanwhile is broken no more. */
-		if (!ret && st.state != KVHOST_VRING_BROKEN)
+		if (st.state != KVHOST_VRING_BROKEN)
 			continue;
-		/* Nobody counts: one of them it is. */
-		if (ret && told)
-			continue;
-		snprintf(why, sizeof(why), ret ? "a queue is malformed" :
-			 "queue %u is malformed", i);
+		snprintf(why, sizeof(why), "queue %u is malformed", i);
 		virtio_error(&net->vdev, why);
 	}
 	vm_unlock(net->vm);

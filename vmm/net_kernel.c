@@ -81,7 +81,8 @@ static int queue_start(struct net_backend *backend,
 		ret = vhost_set_vring_kick(vh, &q);
 	if (!ret)
 		ret = vhost_set_vring_call(vh, &q);
-	if (!ret)
+	/* In-tree vhost-net raises it for a packet that is refused, too. */
+	if (!ret && k->counts)
 		ret = vhost_set_vring_err(vh, &q, k->setup->err_fd);
 	if (!ret)
 		ret = vhost_set_vring_busyloop(vh, &q, k->setup->opt->poll);
