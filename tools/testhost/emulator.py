@@ -57,7 +57,7 @@ def arguments(run):
         line += " nokaslr"
     else:
         args += ["-accel", "tcg,thread=multi", "-smp", str(run.cpus),
-                 "-cpu", "max"]
+                 "-cpu", "max,la57=off"]
     args += ["-append", line]
     for tag, path, readonly in [("machine", "/", "on"),
                                 ("build", f"{run.tree}/build", "off")]:
