@@ -36,11 +36,6 @@ static int run(int argc, char **argv)
 	int status = VM_EXIT_HOST;
 	int err;
 
-	/*
-	 * The heap of any but the main arena looks at a file of /proc when it
-	 * shrinks, and the sandbox opens no files.
-	 */
-	mallopt(M_ARENA_MAX, 1);
 	err = options_parse(&opt, argc, argv);
 	if (err) {
 		options_free(&opt);
