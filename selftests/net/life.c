@@ -20,6 +20,9 @@
 
 #define DEPTH	64u
 
+/* Seconds for what does a thing many times, on a kernel that checks all it does. */
+#define SLOW	120
+
 FIXTURE(life) {
 	struct pair p;
 	pthread_t driver;
@@ -136,7 +139,7 @@ static bool goes_on(const unsigned long *count, unsigned long n)
 	return false;
 }
 
-TEST_F(life, swap)
+TEST_F_TIMEOUT(life, swap, SLOW)
 {
 	int other = tap_open("tap1", &variant->o), i;
 
@@ -172,7 +175,7 @@ static void *dup_over(void *arg)
 	return NULL;
 }
 
-TEST_F(life, descriptor_race)
+TEST_F_TIMEOUT(life, descriptor_race, SLOW)
 {
 	int spot = self->p.back + 100, i, r, took = 0, refused = 0;
 	time_t end = time(NULL) + LIMIT_MS / 1000;
@@ -242,7 +245,7 @@ TEST_F(life, reset_owner)
 }
 
 /* The position survives -1, and no frame is seen twice or lost on the way out. */
-TEST_F(life, position)
+TEST_F_TIMEOUT(life, position, SLOW)
 {
 	static u8 out[FRAME_MAX], in[FRAME_MAX];
 	struct vhost_vring_state s;
@@ -300,8 +303,20 @@ static _Noreturn void victim(const struct pair_opts *o, int ready)
 	_exit(1);
 }
 
+FIXTURE(killed) {
+	char unused;
+};
+
+FIXTURE_SETUP(killed)
+{
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+}
+
 /* kill -9 of the owner at any moment leaves nothing behind. */
-TEST(owner_killed)
+TEST_F_TIMEOUT(killed, owner, SLOW)
 {
 	static const struct pair_opts o[] = {
 		{ .mergeable = true }, { .packed = true, .registered = true },

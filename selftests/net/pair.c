@@ -58,20 +58,13 @@ void dev_up(const char *dev, int mtu)
 	close(s);
 }
 
-/**
- * tap_open() - make a tap
- * @dev: its name
- * @o:   options
- *
- * Return: its descriptor; the tap is up.
- */
-int tap_open(const char *dev, const struct pair_opts *o)
+/* Have a tap, or a macvtap, speak as the options say. */
+static void tap_set_up(int fd, const char *dev, const struct pair_opts *o)
 {
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK), len = HDR;
 	unsigned long off = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
 	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int len = HDR;
 
-	must(fd >= 0, "/dev/net/tun: %m");
 	strcpy(r.ifr_name, dev);
 	if (!o->no_hdr)
 		r.ifr_flags |= IFF_VNET_HDR;
@@ -82,17 +75,53 @@ int tap_open(const char *dev, const struct pair_opts *o)
 	}
 	if (o->sndbuf)
 		must(!ioctl(fd, TUNSETSNDBUF, &o->sndbuf), "TUNSETSNDBUF: %m");
+}
+
+/**
+ * tap_open() - make a tap
+ * @dev: its name
+ * @o:   options
+ *
+ * Return: its descriptor; the tap is up.
+ */
+int tap_open(const char *dev, const struct pair_opts *o)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	must(fd >= 0, "/dev/net/tun: %m");
+	tap_set_up(fd, dev, o);
 	dev_up(dev, 65521);
 	return fd;
 }
 
-static int packet_back(struct pair *p)
+/* Two ends of a veth, on one of which the backend is. */
+static void make_veth(struct pair *p)
 {
 	must(!system("ip link add veth0 type veth peer name veth1"), "no veth");
 	dev_up("veth0", 65521);
 	dev_up("veth1", 65521);
 	strcpy(p->dev, "veth1");
+}
+
+static int packet_back(struct pair *p)
+{
+	make_veth(p);
 	return packet_open("veth0");
+}
+
+static int macvtap_back(struct pair *p)
+{
+	char node[32];
+	int fd;
+
+	make_veth(p);
+	must(!system("ip link add link veth0 name mv0 type macvtap mode passthru"), "no macvtap");
+	dev_up("mv0", 65521);
+	snprintf(node, sizeof(node), "/dev/tap%u", if_nametoindex("mv0"));
+	fd = open(node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	must(fd >= 0, "%s: %m", node);
+	tap_set_up(fd, "mv0", &p->o);
+	return fd;
 }
 
 /**
@@ -148,7 +177,8 @@ void pair_prepare(struct pair *p, const struct pair_opts *o)
 	p->o = *o;
 	own_netns();
 	strcpy(p->dev, "tap0");
-	p->back = o->packet ? packet_back(p) : tap_open(p->dev, o);
+	p->back = o->packet ? packet_back(p) : o->macvtap ? macvtap_back(p) :
+						tap_open(p->dev, o);
 	p->peer = packet_open(p->dev);
 	p->k.fd = open(KVHOST_NET_NODE, O_RDWR | O_CLOEXEC);
 	must(p->k.fd >= 0, "%s: %m", KVHOST_NET_NODE);

@@ -24,6 +24,7 @@
  * @mergeable: with VIRTIO_NET_F_MRG_RXBUF
  * @no_hdr:    the tap knows no header: VHOST_NET_F_VIRTIO_NET_HDR
  * @packet:    a packet socket on one end of a veth is the backend, not a tap
+ * @macvtap:   a macvtap on one end of a veth is the backend
  * @sndbuf:    limit of the tap's send buffer
  * @packed:    with VIRTIO_F_RING_PACKED
  * @in_order:  with VIRTIO_F_IN_ORDER
@@ -37,6 +38,7 @@ struct pair_opts {
 	bool mergeable;
 	bool no_hdr;
 	bool packet;
+	bool macvtap;
 	int sndbuf;
 	bool packed;
 	bool in_order;

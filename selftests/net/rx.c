@@ -47,6 +47,8 @@ FIXTURE_VARIANT_ADD(rx, no_hdr_mergeable) { .o = { .no_hdr = true, .mergeable = 
 FIXTURE_VARIANT_ADD(rx, busyloop) { .o = { .busyloop = 50, .mergeable = true } };
 FIXTURE_VARIANT_ADD(rx, packet_socket) { .o = { .packet = true, .mergeable = true } };
 
+FIXTURE_VARIANT_ADD(rx, macvtap) { .o = { .macvtap = true, .mergeable = true } };
+
 FIXTURE_SETUP(rx)
 {
 	pair_start(&self->p, &variant->o);
@@ -190,6 +192,8 @@ TEST_F(rx, not_enough)
 	do
 		net_stats(&self->p.k, RX, &st);
 	while (!st.starved);
+	/* It has put them back. */
+	ASSERT_TRUE(kvhost_wait_idle(&self->p.k, RX));
 	kvhost_stats(&self->p.k, RX, &a);
 	nanosleep(&ms200, NULL);
 	kvhost_stats(&self->p.k, RX, &b);

@@ -32,6 +32,8 @@ FIXTURE_VARIANT_ADD(tx, busyloop) { .o = { .busyloop = 50 } };
 FIXTURE_VARIANT_ADD(tx, packet_socket) { .o = { .packet = true } };
 FIXTURE_VARIANT_ADD(tx, limited_sndbuf) { .o = { .sndbuf = 1 << 20 } };
 
+FIXTURE_VARIANT_ADD(tx, macvtap) { .o = { .macvtap = true } };
+
 FIXTURE_SETUP(tx)
 {
 	pair_start(&self->p, &variant->o);
