@@ -32,10 +32,18 @@ void blk_bio_exit(void)
 	bioset_exit(&blk_bios);
 }
 
+static void rw_again(struct work_struct *work);
+
 static void bio_end(struct bio *bio)
 {
 	struct blk_req *req = bio->bi_private;
 
+	/* Only what is polled may not wait: see blk_poll.c. */
+	if (bio->bi_status == BLK_STS_AGAIN && (bio->bi_opf & REQ_NOWAIT)) {
+		bio_put(bio);
+		blk_defer(req, rw_again);
+		return;
+	}
 	if (bio->bi_status)
 		blk_req_error(req, blk_status_to_errno(bio->bi_status));
 	bio_put(bio);
@@ -58,6 +66,34 @@ static blk_opf_t rw_opf(const struct blk_req *req)
 	return REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (req->durable ? REQ_FUA : 0);
 }
 
+static sector_t rw_sector(const struct blk_req *req)
+{
+	return (req->disk->start >> SECTOR_SHIFT) + req->ask.sector;
+}
+
+/* Add what fits of @bv to @end. Return: the first that did not */
+static const struct bio_vec *bio_fill(struct bio *bio, const struct bio_vec *bv,
+				      const struct bio_vec *end)
+{
+	while (bv < end &&
+	       bio_add_page(bio, bv->bv_page, bv->bv_len, bv->bv_offset) == bv->bv_len)
+		bv++;
+	return bv;
+}
+
+/* All of a request that was one bio; here it may wait for the disk. */
+static void rw_again(struct work_struct *work)
+{
+	struct blk_req *req = container_of(work, struct blk_req, work);
+	struct mem_cgroup *memcg = blk_charge_begin(&req->disk->owner);
+	struct bio *bio = bio_new(req, req->pin.nr, rw_opf(req));
+
+	bio->bi_iter.bi_sector = rw_sector(req);
+	bio_fill(bio, req->pin.bv, req->pin.bv + req->pin.nr);
+	submit_bio(bio);
+	blk_charge_end(memcg);
+}
+
 /**
  * blk_bio_rw() - read or write a request's payload
  * @req: request, its payload mapped
@@ -66,8 +102,8 @@ static blk_opf_t rw_opf(const struct blk_req *req)
  */
 void blk_bio_rw(struct blk_req *req)
 {
-	sector_t sector = (req->disk->start >> SECTOR_SHIFT) + req->ask.sector;
 	const struct bio_vec *bv = req->pin.bv, *end = bv + req->pin.nr;
+	sector_t sector = rw_sector(req);
 	blk_opf_t opf = rw_opf(req);
 	bool whole = true;
 	struct bio *bio;
@@ -76,9 +112,7 @@ void blk_bio_rw(struct blk_req *req)
 	while (bv < end) {
 		bio = bio_new(req, bio_max_segs(end - bv), opf);
 		bio->bi_iter.bi_sector = sector;
-		while (bv < end &&
-		       bio_add_page(bio, bv->bv_page, bv->bv_len, bv->bv_offset) == bv->bv_len)
-			bv++;
+		bv = bio_fill(bio, bv, end);
 		sector += bio_sectors(bio);
 		atomic_inc(&req->pending);
 		if (bv == end && whole)

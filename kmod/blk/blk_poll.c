@@ -11,6 +11,11 @@
  * A bio that is polled is kept by a reference of ours: another poller of the
  * same disk, or its time-out, may end it while we look at it.
  *
+ * The worker never waits for a tag of the disk: those that hold them may be its
+ * own, and end only when it asks. A bio that would have to wait ends with
+ * BLK_STS_AGAIN, and bio.c issues it once more from the disk's work queue, to be
+ * ended by an interrupt.
+ *
  * Called by the queue's worker with the queue lock held.
  */
 #include <linux/bio.h>
@@ -26,11 +31,11 @@
  * @disk: disk
  *
  * Context: Process context.
- * Return: true if it has
+ * Return: true if it has, and need not make us wait
  */
 bool blk_poll_can(const struct blk_disk *disk)
 {
-	return disk->bdev && bdev_can_poll(disk->bdev);
+	return disk->bdev && bdev_can_poll(disk->bdev) && bdev_nowait(disk->bdev);
 }
 
 /**
@@ -46,7 +51,7 @@ void blk_poll_begin(struct blk_req *req, struct bio *bio)
 	    op_is_flush(bio->bi_opf) || !kvh_vq_spins(req->bq->vq))
 		return;
 	bio_get(bio);
-	bio->bi_opf |= REQ_POLLED;
+	bio->bi_opf |= REQ_POLLED | REQ_NOWAIT;
 	req->poll_bio = bio;
 	list_add_tail(&req->poll_node, &req->bq->polled);
 }
@@ -62,13 +67,16 @@ static void poll_forget(struct blk_req *req)
  * blk_poll_submitted() - a bio was submitted; is it polled in the end?
  * @req: request
  *
- * A device that has lost its poll queues since may have taken it as any other.
+ * A device that has lost its poll queues since may have taken it as any other, and
+ * one without a tag to spare did not take it.
  *
  * Context: Worker, queue lock held.
  */
 void blk_poll_submitted(struct blk_req *req)
 {
-	if (req->poll_bio && !(req->poll_bio->bi_opf & REQ_POLLED))
+	const struct bio *bio = req->poll_bio;
+
+	if (bio && (!(bio->bi_opf & REQ_POLLED) || bio->bi_status == BLK_STS_AGAIN))
 		poll_forget(req);
 }
 
