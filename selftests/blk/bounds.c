@@ -391,7 +391,8 @@ static void __attribute__((constructor)) make(void)
 		dm = dm_make(DM, "0 %llu linear %s 0;%llu %llu delay %s %llu 0", HALF, nullb, HALF,
 			     HALF, nullb, HALF);
 	if (!dm) {
-		printf("1..0 # SKIP this machine lacks null_blk, dm-delay or ext4 in a loop device\n");
+		printf("1..0 # SKIP %s\n",
+		       "this machine lacks null_blk, dm-delay or ext4 in a loop device");
 		exit(KSFT_SKIP);
 	}
 	fd = backing_open(nullb, O_RDWR);

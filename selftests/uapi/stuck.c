@@ -120,20 +120,18 @@ FIXTURE_VARIANT(stuck) {
 	int (*call)(struct kvhost *k);
 };
 
-#define CALL(name) FIXTURE_VARIANT_ADD(stuck, name) { .call = name }
-
-CALL(set_backend);
-CALL(drop_backend);
-CALL(set_mem_table);
-CALL(set_mem_mode);
-CALL(reset_owner);
-CALL(set_features);
-CALL(set_log_base);
-CALL(set_log_fd);
-CALL(set_call);
-CALL(get_base);
-CALL(attach);
-CALL(stop);
+FIXTURE_VARIANT_ADD(stuck, set_backend) { .call = set_backend };
+FIXTURE_VARIANT_ADD(stuck, drop_backend) { .call = drop_backend };
+FIXTURE_VARIANT_ADD(stuck, set_mem_table) { .call = set_mem_table };
+FIXTURE_VARIANT_ADD(stuck, set_mem_mode) { .call = set_mem_mode };
+FIXTURE_VARIANT_ADD(stuck, reset_owner) { .call = reset_owner };
+FIXTURE_VARIANT_ADD(stuck, set_features) { .call = set_features };
+FIXTURE_VARIANT_ADD(stuck, set_log_base) { .call = set_log_base };
+FIXTURE_VARIANT_ADD(stuck, set_log_fd) { .call = set_log_fd };
+FIXTURE_VARIANT_ADD(stuck, set_call) { .call = set_call };
+FIXTURE_VARIANT_ADD(stuck, get_base) { .call = get_base };
+FIXTURE_VARIANT_ADD(stuck, attach) { .call = attach };
+FIXTURE_VARIANT_ADD(stuck, stop) { .call = stop };
 
 FIXTURE_SETUP(stuck)
 {
