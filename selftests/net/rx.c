@@ -155,15 +155,15 @@ TEST_F(rx, no_buffers)
 {
 	static u8 out[FRAME_MAX], in[FRAME_MAX];
 	struct kvhost_net_queue_stats a, b;
-	struct timespec ms200 = { .tv_nsec = 200000000 };
-	u32 i, nbufs, n = 50;
+	struct timespec ms50 = { .tv_nsec = 50000000 };
+	u32 i, nbufs, n = 20;
 
 	for (i = 0; i < n; i++) {
 		frame_fill(out, 1000, i);
 		packet_send(self->p.peer, out, 1000);
 	}
 	net_stats(&self->p.k, RX, &a);
-	nanosleep(&ms200, NULL);
+	nanosleep(&ms50, NULL);
 	net_stats(&self->p.k, RX, &b);
 	EXPECT_EQ(a.packets, 0);
 	/* It does not look again and again. */
@@ -181,7 +181,7 @@ TEST_F(rx, not_enough)
 	static u8 out[FRAME_MAX], in[FRAME_MAX];
 	struct kvhost_net_queue_stats st;
 	struct kvhost_vring_stats a, b;
-	struct timespec ms200 = { .tv_nsec = 200000000 };
+	struct timespec ms50 = { .tv_nsec = 50000000 };
 	u32 nbufs;
 
 	if (!variant->o.mergeable)
@@ -195,7 +195,7 @@ TEST_F(rx, not_enough)
 	/* It has put them back. */
 	ASSERT_TRUE(kvhost_wait_idle(&self->p.k, RX));
 	kvhost_stats(&self->p.k, RX, &a);
-	nanosleep(&ms200, NULL);
+	nanosleep(&ms50, NULL);
 	kvhost_stats(&self->p.k, RX, &b);
 	EXPECT_EQ(b.chains, a.chains);
 	EXPECT_LE(b.polls - a.polls, 2);
@@ -262,7 +262,7 @@ TEST_F(rx, burst)
 	static u8 out[FRAME_MAX], in[FRAME_MAX];
 	u32 round, i, nbufs;
 
-	for (round = 0; round < 10; round++) {
+	for (round = 0; round < 4; round++) {
 		offer(&self->p, self->p.buf, 2048, 200);
 		for (i = 0; i < 200; i++) {
 			frame_fill(out, 64 + i, i);
