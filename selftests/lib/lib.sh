@@ -257,7 +257,7 @@ leftovers()
 	: "$(cat /proc/sys/vm/stat_refresh)"
 	printf '%s threads, %s references, %s pins\n' \
 		"$(ps -eo ppid=,comm= | awk '$1 == 2 && $2 ~ /^kvhost-/' | wc -l)" \
-		"$(cat /sys/module/kvhost_blk/refcnt)" \
+		"$(cat /sys/module/kvhost_{blk,net}/refcnt 2>/dev/null | paste -sd+)" \
 		"$(awk '$1 == "nr_foll_pin_acquired" { a = $2 }
 			$1 == "nr_foll_pin_released" { r = $2 }
 			END { print a - r }' /proc/vmstat)"
