@@ -222,13 +222,13 @@ TEST_F(life, link_down)
 	load_stop(self);
 }
 
-TEST_F(life, memory_table)
+TEST_F_TIMEOUT(life, memory_table, SLOW)
 {
 	int i;
 
 	load_start(self);
 	ASSERT_TRUE(goes_on(&self->got, 50));
-	for (i = 0; i < 100; i++)
+	for (i = 0; i < 30; i++)
 		kvhost_set_mem(&self->p.k);
 	EXPECT_TRUE(goes_on(&self->sent, 50));
 	EXPECT_TRUE(goes_on(&self->got, 50));
