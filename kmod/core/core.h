@@ -113,6 +113,7 @@ struct kvh_work {
  * @task:     the thread
  * @mm:       the owner's address space
  * @has_mm:   it is borrowed at present; the thread's own
+ * @napping:  it sleeps in the middle of a turn: see kvh_worker_nap_begin()
  * @list:     work not begun yet
  * @id:       its number in kvh_dev.workers; constant
  * @attached: queues it serves; under kvh_dev.lock
@@ -121,6 +122,7 @@ struct kvh_worker {
 	struct task_struct *task;
 	struct mm_struct *mm;
 	bool has_mm;
+	bool napping;
 	struct llist_head list;
 	u32 id;
 	unsigned int attached;
@@ -506,6 +508,8 @@ void kvh_worker_destroy(struct kvh_worker *worker);
 void kvh_worker_queue(struct kvh_worker *worker, struct kvh_work *work);
 int kvh_worker_flush(struct kvh_worker *worker);
 void kvh_worker_use_mm(struct kvh_worker *worker, bool use);
+void kvh_worker_nap_begin(struct kvh_worker *worker);
+void kvh_worker_nap_end(struct kvh_worker *worker);
 bool kvh_worker_wanted(const struct kvh_worker *worker, const struct kvh_work *work);
 
 /* pool.c */

@@ -73,16 +73,16 @@ static bool spin(struct kvh_vq *vq, u64 end)
 	return false;
 }
 
-/*
- * Leave the CPU to others. Whoever wakes the worker ends the sleep, as does the
- * timer; work queued before the state is set is seen at the latest by that.
- */
-static void nap(u64 ns)
+/* Leave the CPU to others, until there is work or the time is up. */
+static void nap(struct kvh_vq *vq, u64 ns)
 {
+	struct kvh_worker *worker = kvh_pool_of(vq);
 	ktime_t t = ns_to_ktime(ns);
 
-	set_current_state(TASK_INTERRUPTIBLE);
-	schedule_hrtimeout_range(&t, NAP_SLACK_NS, HRTIMER_MODE_REL);
+	kvh_worker_nap_begin(worker);
+	if (!has_work(vq) && !wanted_elsewhere(vq))
+		schedule_hrtimeout_range(&t, NAP_SLACK_NS, HRTIMER_MODE_REL);
+	kvh_worker_nap_end(worker);
 }
 
 /* Wait until @end, spinning or asleep. Return: true if there is work. */
@@ -98,7 +98,7 @@ static bool wait_for_work(struct kvh_vq *vq, u64 end)
 			/* A disk that is polled raises no interrupt to end a nap. */
 			now = local_clock();
 			if (now < end && !vq->dev->backend->polls(vq))
-				nap(end - now);
+				nap(vq, end - now);
 			if (has_work(vq))
 				return true;
 		}

@@ -84,10 +84,47 @@ static int worker_main(void *data)
  */
 void kvh_worker_queue(struct kvh_worker *w, struct kvh_work *work)
 {
-	if (test_and_set_bit(0, &work->queued))
+	/* Pairs with the barrier in kvh_worker_nap_begin(). */
+	if (test_and_set_bit(0, &work->queued)) {
+		if (unlikely(READ_ONCE(w->napping)))
+			wake_up_process(w->task);
 		return;
+	}
 	llist_add(&work->node, &w->list);
 	wake_up_process(w->task);
+}
+
+/**
+ * kvh_worker_nap_begin() - the worker is about to sleep within a turn
+ * @w: the worker that calls
+ *
+ * Work that was queued while the turn went on stays queued, so that what comes
+ * now is no news for kvh_worker_queue(); it wakes the worker all the same. The
+ * caller looks whether there is something to do, then sleeps.
+ *
+ * Context: Worker.
+ */
+void kvh_worker_nap_begin(struct kvh_worker *w)
+{
+	WRITE_ONCE(w->napping, true);
+	/*
+	 * Either the look that follows sees what was stored before
+	 * kvh_worker_queue(), or that sees @napping and a task to wake. Pairs with
+	 * test_and_set_bit() there.
+	 */
+	set_current_state(TASK_INTERRUPTIBLE);
+}
+
+/**
+ * kvh_worker_nap_end() - it has slept, or not
+ * @w: the worker that calls
+ *
+ * Context: Worker.
+ */
+void kvh_worker_nap_end(struct kvh_worker *w)
+{
+	__set_current_state(TASK_RUNNING);
+	WRITE_ONCE(w->napping, false);
 }
 
 /**
