@@ -11,7 +11,7 @@
 need_vm
 GUEST_SECONDS=70
 # KVHOST_KILLS: how many times; a guest's boot each
-kills=${KVHOST_KILLS:-2}
+kills=${KVHOST_KILLS:-1}
 plan $((4 + kills))
 modules=$LIB_TOP/build/kmod/$KREL
 before=$(leftovers)

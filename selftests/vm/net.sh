@@ -32,7 +32,7 @@ serve()
 	local port=$1
 
 	shift
-	busybox nc -ll -p "$port" -e "$@" 2>>"$WORK/serve.err" &
+	busybox nc -ll -p "$port" -e "$@" >>"$WORK/serve.err" 2>&1 &
 	at_exit "kill $!"
 }
 
@@ -65,7 +65,7 @@ chmod 644 "$WORK/blob"
 serve 9000 cat "$WORK/blob"
 serve 9001 md5sum
 mkdir "$WORK/www" && ln "$WORK/blob" "$WORK/www/blob" && chmod 755 "$WORK/www" || exit 1
-busybox httpd -f -p 9004 -h "$WORK/www" &
+busybox httpd -f -p 9004 -h "$WORK/www" >>"$WORK/serve.err" 2>&1 &
 at_exit "kill $!"
 echo 0 >"$WORK/boots"
 cat >"$WORK/boot-count" <<'END'
@@ -176,7 +176,7 @@ nets=(--net "tap=kvt0,backend=user,queues=2" --net user)
 guest_start net --initrd "$initrd" --append quiet --memory 256 --cpus 2 \
 	--control "$WORK/control" "${nets[@]}"
 guest_says READY || diagnose "$WORK/net.console"
-"$VMM" ctl "$WORK/control" status >"$WORK/status" 2>&1
+timeout 20 "$VMM" ctl "$WORK/control" status >"$WORK/status" 2>&1
 serve 9003 true
 guest_end
 
