@@ -240,7 +240,8 @@ static int stats_show(struct seq_file *m, void *unused)
 	struct kvh_dev *dev = m->private;
 	unsigned int i;
 
-	seq_printf(m, "device %s owner %d\n", dev->backend->name, dev->pid);
+	seq_printf(m, "device %s owner %d features %#llx\n", dev->backend->name, dev->pid,
+		   READ_ONCE(dev->features));
 	for (i = 0; i < dev->nvqs; i++)
 		stats_show_vq(m, &dev->vqs[i]);
 	return 0;

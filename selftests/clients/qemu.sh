@@ -1,0 +1,194 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# An unmodified QEMU with its network on /dev/kvhost-net (vhost=on,vhostfds=):
+#
+#	eth0  split ring, one queue pair	10.77.0.0/24
+#	eth1  packed ring, one queue pair	10.77.1.0/24
+#	eth2  split ring, two queue pairs	10.77.2.0/24
+#	eth3  packed ring, two queue pairs	10.77.3.0/24
+#
+# On each: ping, iperf3 both ways, 1 MiB both ways with checksums. Then the
+# machine is reset amid traffic, and all but iperf3 is done once more.
+
+# shellcheck source=selftests/lib/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+NODE=/dev/kvhost-net
+# Taps of our own, and nobody else's packets on them.
+if [ "$(id -u)" = 0 ] && [ -z "$KVHOST_NETNS" ]; then
+	exec unshare --net env KVHOST_NETNS=1 "$0"
+fi
+need_vm
+for tool in qemu-system-x86_64 iperf3 busybox; do
+	command -v $tool >/dev/null || skip_all "no $tool: run tools/deps/install"
+done
+[ -c /dev/net/tun ] || modprobe tun || skip_all 'no tun'
+GUEST_SECONDS=120
+nics='0 1 2 3'
+plan $((6 + 6 * 4))
+before=$(leftovers)
+here=$(realpath "$(dirname "$0")")
+ip link set lo up
+
+# The guest's iperf3 with all it needs.
+mapfile -t iperf3 < <(ldd "$(command -v iperf3)" | awk '/=> \// { print $3 }')
+iperf3+=("$(command -v iperf3)")
+
+make_initrd qemu "${iperf3[@]}" <<'END'
+# try WORD COMMAND...
+try()
+{
+	word=$1
+	shift
+	"$@" >/tmp/try 2>&1 && echo "eth$n $word $life" || {
+		echo "eth$n FAILED $word $life"
+		tail -n 5 /tmp/try
+	}
+}
+
+iperf()
+{
+	LD_LIBRARY_PATH=. timeout 30 ./iperf3 -c 10.77.$n.1 -P 2 "$@"
+}
+
+ip link set lo up
+for n in 0 1 2 3; do
+	ip link set eth$n up
+	ip addr add 10.77.$n.2/24 dev eth$n
+done
+life=$(nc 10.77.0.1 9002 </dev/null)
+echo "BOOT $life"
+for n in 0 1 2 3; do
+	# RING_PACKED is bit 34
+	echo "eth$n PACKED $(cut -c 35 /sys/class/net/eth$n/device/features)"
+	echo "eth$n PAIRS $(ls -d /sys/class/net/eth$n/queues/rx-* | wc -l)"
+	try PING ping -c 2 -i 0.1 -W 5 10.77.$n.1
+	if [ "$life" = 1 ]; then
+		try SENDS iperf -t 1
+		try RECEIVES iperf -t 1 -R
+	fi
+	nc 10.77.$n.1 9000 </dev/null >/tmp/blob
+	echo "eth$n GOT $life $(md5sum </tmp/blob | cut -d' ' -f1)"
+	echo "eth$n PUT $life $(nc 10.77.$n.1 9001 </tmp/blob | cut -d' ' -f1)"
+done
+[ "$life" = 1 ] || exit 0
+# Traffic both ways on all of them, until the reset.
+for n in 0 1 2 3; do
+	iperf -t 100 --bidir >/dev/null &
+done
+tries=0
+while [ "$(cat /sys/class/net/eth3/statistics/rx_packets)" -lt 5000 ] && [ $tries -lt 100 ]; do
+	tries=$((tries + 1))
+	usleep 100000
+done
+echo "BUSY"
+wait
+END
+
+# serve PORT COMMAND...: run the command for each connection
+serve()
+{
+	local port=$1
+
+	shift
+	busybox nc -ll -p "$port" -e "$@" >>"$WORK/serve.err" 2>&1 &
+	at_exit "kill $!"
+}
+
+head -c 1M /dev/urandom >"$WORK/blob"
+sum=$(md5sum <"$WORK/blob" | cut -d' ' -f1)
+echo 0 >"$WORK/lives"
+cat >"$WORK/life" <<'END'
+#!/bin/sh
+n=$(($(cat "$1") + 1))
+echo $n >"$1"
+echo $n
+END
+chmod 755 "$WORK/life"
+serve 9000 cat "$WORK/blob"
+serve 9001 md5sum
+serve 9002 "$WORK/life" "$WORK/lives"
+
+mkfifo "$WORK/monitor.in" "$WORK/monitor.out"
+# Both ends, or QEMU waits for the other.
+exec 4<>"$WORK/monitor.in" 5<>"$WORK/monitor.out"
+args=(-accel kvm -cpu host -M "q35,usb=off" -smp 2 -m 384 -nodefaults -no-user-config
+	-display none -no-shutdown -kernel "$GUEST_KERNEL" -initrd "$initrd"
+	-append 'console=ttyS0 quiet' -serial "file:$WORK/qemu.console"
+	-chardev "pipe,id=monitor,path=$WORK/monitor" -mon chardev=monitor)
+for n in $nics; do
+	args+=(-netdev "tap,id=net$n,vhost=on,@kvq$n@")
+	packed=$((n % 2))
+	pairs=$((n / 2 + 1))
+	args+=(-device "virtio-net-pci,netdev=net$n,packed=$([ $packed = 1 ] && echo on || echo off),mq=$([ $pairs = 2 ] && echo on || echo off),vectors=$((2 * pairs + 2)),disable-legacy=on,romfile=")
+done
+: >"$WORK/qemu.console"
+"$here/with_taps" $NODE kvq0=1 kvq1=1 kvq2=2 kvq3=2 -- qemu-system-x86_64 "${args[@]}" \
+	</dev/null >"$WORK/qemu.out" 2>&1 4<&- 5<&- &
+guest_pid=$!
+guest_name=qemu
+
+for n in $nics; do
+	for ((try = 0; try < 200; try++)); do
+		ip link set "kvq$n" up 2>/dev/null && break
+		sleep 0.1
+	done
+	ip addr add "10.77.$n.1/24" dev "kvq$n" || {
+		diagnose "$WORK/qemu.out"
+		exit 1
+	}
+	iperf3 -s -B "10.77.$n.1" >"$WORK/iperf.$n" 2>&1 &
+	at_exit "kill $!"
+done
+
+guest_says BUSY || {
+	diagnose "$WORK/qemu.console"
+	diagnose "$WORK/qemu.out"
+}
+references=$(cat /sys/module/kvhost_net/refcnt)
+echo system_reset >&4
+# The second life ends with a power-off, which -no-shutdown makes a pause.
+guest_says 'KVHOST-EXIT'
+# errors of reception: errs and frame
+malformed=$(tr : ' ' </proc/net/dev | awk '/^ *kvq/ { n += $4 + $7; d++ } END { print d == 4 ? n : "?" }')
+checksums=$(awk '/^(Tcp|Udp): [^0-9]/ { for (i = 2; i <= NF; i++) name[i] = $i }
+	/^(Tcp|Udp): [0-9]/ { for (i = 2; i <= NF; i++) if (name[i] == "InCsumErrors") n += $i }
+	END { print n }' /proc/net/snmp)
+echo quit >&4
+guest_end
+
+# did NIC WORD: in both lives
+did()
+{
+	local life
+
+	for life in 1 2; do
+		said qemu "^eth$1 $2 $life" || return
+	done
+}
+
+moved()
+{
+	did "$1" "GOT" && did "$1" "PUT" &&
+		[ "$(grep -c "^eth$1 [GP][UO]T [12] $sum" "$WORK/qemu.console")" = 4 ] && return
+	diagnose "$WORK/qemu.console"
+	return 1
+}
+
+expect 'the devices are served by kvhost_net' [ "$references" -ge 6 ]
+expect 'a reset amid traffic: the guest boots again' said qemu '^BOOT 2'
+for n in $nics; do
+	kind="$([ $((n % 2)) = 1 ] && echo packed || echo split), $((n / 2 + 1)) queue pairs"
+	expect "$kind: so it is in the guest" said qemu "^eth$n PACKED $((n % 2))"
+	expect "$kind: as many in the guest" said qemu "^eth$n PAIRS $((n / 2 + 1))"
+	expect "$kind: ping" did "$n" PING
+	expect "$kind: iperf3 from the guest" said qemu "^eth$n SENDS"
+	expect "$kind: iperf3 to the guest" said qemu "^eth$n RECEIVES"
+	expect "$kind: 1 MiB both ways" moved "$n"
+done
+expect "no packet with a bad header: $malformed" [ "$malformed" = 0 ]
+expect "no packet with a bad checksum: $checksums" [ "$checksums" = 0 ]
+expect 'QEMU ends well' ended qemu 0
+expect 'nothing is left behind' clean_again "$before"
+finish
