@@ -29,6 +29,8 @@ GUEST_KERNEL=$LIB_TOP/build/testhost/vmlinux-$KREL
 [ -s "$GUEST_KERNEL" ] || GUEST_KERNEL=$KERNEL
 # Longest life of one guest: an emulated host may be slow and shared.
 GUEST_SECONDS=${GUEST_SECONDS:-150}
+# And until its first process runs.
+BOOT_SECONDS=45
 
 lib_number=0
 lib_failed=0
@@ -134,6 +136,8 @@ need_vm()
 	chmod 755 "$WORK"
 	at_exit "rm -rf $WORK"
 	at_exit guest_kill
+	# In an emulated host the tree is on a slow file system.
+	cp "$VMM" "$WORK/kvhost" && VMM=$WORK/kvhost
 }
 
 # make_initrd NAME [FILE...]: a test initramfs whose job is on stdin; its path in $initrd
@@ -180,18 +184,33 @@ null_blk()
 	return 1
 }
 
-# guest_start NAME ARGUMENT...: a VM in the background, console in $WORK/NAME.console
+# guest_try NAME ARGUMENT...: start a VM, and wait for its first process
+guest_try()
+{
+	guest_name=$1
+	shift
+	: >"$WORK/$guest_name.console"
+	chmod 666 "$WORK/$guest_name.console"
+	"$VMM" run --kernel "$GUEST_KERNEL" --serial "file=$WORK/$guest_name.console" "$@" \
+		</dev/null >"$WORK/$guest_name.out" 2>&1 &
+	guest_pid=$!
+	guest_says KVHOST-INIT $BOOT_SECONDS || ! kill -0 "$guest_pid" 2>/dev/null
+}
+
+# guest_start NAME ARGUMENT...: a VM in the background, console in $WORK/NAME.console.
+# An emulated processor may lose its way in a guest's kernel; where that happens
+# before the first process, and so before any driver of ours, it is tried again.
 guest_start()
 {
-	local name=$1
+	local try
 
-	shift
-	: >"$WORK/$name.console"
-	chmod 666 "$WORK/$name.console"
-	"$VMM" run --kernel "$GUEST_KERNEL" --serial "file=$WORK/$name.console" "$@" \
-		</dev/null >"$WORK/$name.out" 2>&1 &
-	guest_pid=$!
-	guest_name=$name
+	for try in 1 2 3; do
+		guest_try "$@" && return
+		grep -q 'QEMU TCG' /proc/cpuinfo && [ "$try" -lt 3 ] || return
+		echo "# the kernel of guest $1 hung before its first process; starting it again"
+		diagnose "$WORK/$1.out"
+		guest_kill
+	done
 }
 
 # guest_kill: end the guest that runs, if any, as a power cut would

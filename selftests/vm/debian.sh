@@ -35,8 +35,8 @@ debian()
 }
 
 # The image itself is left alone: a copy in memory is what the guests write to.
-e2image -ra "$root" "$WORK/root.ext4" >"$WORK/e2image" 2>&1 || {
-	diagnose "$WORK/e2image"
+dd if="$root" of="$WORK/root.ext4" bs=1M conv=sparse 2>"$WORK/dd" || {
+	diagnose "$WORK/dd"
 	exit 1
 }
 chmod 666 "$WORK/root.ext4"

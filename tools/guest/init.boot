@@ -11,6 +11,7 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs -o mode=0755 run /run
 exec </dev/console >/dev/console 2>&1
+echo KVHOST-INIT
 
 while read -r module; do
 	insmod "/lib/modules/$module" || echo "init: cannot load $module"
