@@ -15,7 +15,9 @@
  *	at a time is found out by the same trial, made ever more rarely.
  *
  * kvh_poll_idle()  nothing is held. The worker stays, without doorbells, as
- *	long as that has paid of late.
+ *	long as that has paid of late. Where the owner allows no time the backend
+ *	may (kvh_backend.linger): a driver that makes buffers available faster than
+ *	it can ring for them is worth some microseconds.
  *
  * A worker that has its CPU to itself spins. With others about (vCPUs: spinning
  * would keep away the very work waited for) it sleeps on a timer, doorbells
@@ -44,6 +46,16 @@
 static u64 wait_max(const struct kvh_vq *vq)
 {
 	return (u64)min(vq->busyloop, KVH_POLL_MAX_US) * NSEC_PER_USEC;
+}
+
+/* Longest wait with nothing held. */
+static u64 idle_max(const struct kvh_vq *vq)
+{
+	unsigned int (*linger)(const struct kvh_vq *vq) = vq->dev->backend->linger;
+
+	if (vq->busyloop)
+		return wait_max(vq);
+	return linger ? (u64)min(linger(vq), KVH_POLL_MAX_US) * NSEC_PER_USEC : 0;
 }
 
 static bool has_work(struct kvh_vq *vq)
@@ -198,7 +210,7 @@ bool kvh_poll_gather(struct kvh_vq *vq)
 /* The work came after @idle_ns: would spinning as long as allowed have seen it? */
 static void adapt_spin(struct kvh_vq *vq, u64 idle_ns)
 {
-	u64 most = wait_max(vq);
+	u64 most = idle_max(vq);
 
 	if (idle_ns < most)
 		vq->spin_ns = clamp_t(u64, 2 * vq->spin_ns, min(most, SPIN_MIN_NS), most);
@@ -235,6 +247,7 @@ void kvh_poll_woken(struct kvh_vq *vq)
  */
 void kvh_poll_slow(struct kvh_vq *vq)
 {
+	vq->slept_at = 0;
 	adapt_spin(vq, U64_MAX);
 }
 
@@ -260,7 +273,7 @@ EXPORT_SYMBOL_GPL(kvh_vq_spins);
  */
 void kvh_poll_sleeps(struct kvh_vq *vq)
 {
-	if (vq->busyloop)
+	if (!vq->slept_at && idle_max(vq))
 		vq->slept_at = local_clock();
 }
 
@@ -273,22 +286,24 @@ void kvh_poll_sleeps(struct kvh_vq *vq)
  */
 bool kvh_poll_idle(struct kvh_vq *vq)
 {
-	u64 wait = min(vq->spin_ns, wait_max(vq));
+	bool busy = vq->gather.target > 1;
+	u64 most = idle_max(vq);
+	u64 wait = busy ? most : min(vq->spin_ns, most);
+	u64 begun;
 	bool found;
 
 	lockdep_assert_held(&vq->lock);
 	/* Only a busy driver is worth a timer. */
-	if (vq->gather.target > 1)
-		wait = wait_max(vq);
-	else if (!may_spin())
+	busy |= !vq->busyloop;
+	if (!wait || wanted_elsewhere(vq) || (!busy && !may_spin()))
 		return false;
-	if (!wait || wanted_elsewhere(vq))
-		return false;
-	found = vq->gather.target > 1 ? wait_for_work(vq, local_clock() + wait) :
-					spin(vq, local_clock() + wait);
+	begun = local_clock();
+	found = busy ? wait_for_work(vq, begun + wait) : spin(vq, begun + wait);
 	if (found) {
 		vq->stats.polls++;
 		trace_kvh_vq_poll(vq);
+	} else {
+		vq->slept_at = begun;
 	}
 	return found;
 }

@@ -50,6 +50,8 @@ struct kvh_vq;
  * @pending:  is there anything for @reap? Worker, queue lock held.
  * @polls:    does something in flight end only when @reap or @pending is called?
  *            Then the worker does not sleep. Worker, queue lock held.
+ * @linger:   longest time, in microseconds, to wait for more with doorbells off where
+ *            the owner allows none. Worker, queue lock held. NULL: not to wait
  * @counters: names of the counters each queue has beyond those of the core
  * @nr_counters: rows of @counters
  * @stats_size: bytes of the structure they are in: u32 index, u32 size, then
@@ -72,6 +74,7 @@ struct kvh_backend {
 	void (*reap)(struct kvh_vq *vq);
 	bool (*pending)(struct kvh_vq *vq);
 	bool (*polls)(struct kvh_vq *vq);
+	unsigned int (*linger)(const struct kvh_vq *vq);
 	const struct kvhost_counter *counters;
 	unsigned int nr_counters;
 	size_t stats_size;

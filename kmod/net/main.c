@@ -13,6 +13,11 @@
 #include <net/sock.h>
 #include "net.h"
 
+static unsigned int tx_linger_us = 50;
+module_param(tx_linger_us, uint, 0644);
+MODULE_PARM_DESC(tx_linger_us, "Longest wait for the next frame to send, doorbells off, where the "
+		 "owner set no VHOST_SET_VRING_BUSYLOOP_TIMEOUT; microseconds, 0 is off");
+
 static int net_open(struct kvh_dev *dev)
 {
 	struct net_dev *net = kzalloc(sizeof(*net), GFP_KERNEL_ACCOUNT);
@@ -231,6 +236,12 @@ static bool net_polls(struct kvh_vq *vq)
 	return false;
 }
 
+/* A doorbell costs the guest more than making a frame: look once more instead. */
+static unsigned int net_linger(const struct kvh_vq *vq)
+{
+	return kvh_vq_index(vq) == NET_TX ? READ_ONCE(tx_linger_us) : 0;
+}
+
 static const struct kvhost_counter net_counters[] = KVHOST_NET_COUNTERS;
 
 static const struct kvh_backend net_backend = {
@@ -248,6 +259,7 @@ static const struct kvh_backend net_backend = {
 	.reap = net_reap,
 	.pending = net_pending,
 	.polls = net_polls,
+	.linger = net_linger,
 	.counters = net_counters,
 	.nr_counters = ARRAY_SIZE(net_counters),
 	.stats_size = sizeof(struct kvhost_net_queue_stats),
