@@ -10,6 +10,9 @@
 #   EXTRA_CFLAGS, EXTRA_LDLIBS
 #   TEST_WHERE       host: on the machine, with ASan and UBSan;
 #                    testhost: on the test host, with the modules loaded
+#   TEST_ONCE        those of the programs that one kernel is enough for: they
+#                    look at the VMM, or in a guest at what others look at
+#                    without one
 #   TEST_TIMEOUT     seconds a single program may take (default 45)
 #
 # A directory may add rules for more of its own; $(OUT)/<name> is where they go.
@@ -75,6 +78,7 @@ install: all
 	@echo "timeout=$(or $(TEST_TIMEOUT),45)" >$(TREE)/$(DIR)/settings
 	@printf '$(DIR):%s\n' $(TEST_GEN_PROGS) $(notdir $(TEST_PROGS)) \
 		>>$(TREE)/kselftest-list.txt
+	@for test in $(TEST_ONCE); do echo "$(DIR):$$test"; done >>$(TREE)/kselftest-once.txt
 
 clean:
 	rm -rf $(OUT)

@@ -3,7 +3,7 @@
 #
 # An unmodified QEMU with its network on /dev/kvhost-net (vhost=on,vhostfds=):
 #
-#	eth0  split ring, one queue pair	10.77.0.0/24
+#	eth0  split ring, one queue pair, tap by name	10.77.0.0/24
 #	eth1  packed ring, one queue pair	10.77.1.0/24
 #	eth2  split ring, two queue pairs	10.77.2.0/24
 #	eth3  packed ring, two queue pairs	10.77.3.0/24
@@ -117,17 +117,23 @@ args=(-accel kvm -cpu host -M "q35,usb=off" -smp 2 -m 384 -nodefaults -no-user-c
 	-display none -no-shutdown -kernel "$GUEST_KERNEL" -initrd "$initrd"
 	-append 'console=ttyS0 quiet' -serial "file:$WORK/qemu.console"
 	-chardev "pipe,id=monitor,path=$WORK/monitor" -mon chardev=monitor)
+exec 6<>$NODE
 for n in $nics; do
-	args+=(-netdev "tap,id=net$n,vhost=on,@kvq$n@")
+	if [ "$n" = 0 ]; then
+		args+=(-netdev "tap,id=net$n,ifname=kvq$n,script=no,downscript=no,vhost=on,vhostfd=6")
+	else
+		args+=(-netdev "tap,id=net$n,vhost=on,@kvq$n@")
+	fi
 	packed=$((n % 2))
 	pairs=$((n / 2 + 1))
 	args+=(-device "virtio-net-pci,netdev=net$n,packed=$([ $packed = 1 ] && echo on || echo off),mq=$([ $pairs = 2 ] && echo on || echo off),vectors=$((2 * pairs + 2)),disable-legacy=on,romfile=")
 done
 : >"$WORK/qemu.console"
-"$here/with_taps" $NODE kvq0=1 kvq1=1 kvq2=2 kvq3=2 -- qemu-system-x86_64 "${args[@]}" \
+"$here/with_taps" $NODE kvq1=1 kvq2=2 kvq3=2 -- qemu-system-x86_64 "${args[@]}" \
 	</dev/null >"$WORK/qemu.out" 2>&1 4<&- 5<&- &
 guest_pid=$!
 guest_name=qemu
+exec 6<&-
 
 for n in $nics; do
 	for ((try = 0; try < 200; try++)); do
