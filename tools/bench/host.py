@@ -23,6 +23,17 @@ class Failure(Exception):
     """A failure with a message for the user."""
 
 
+def chosen(names, known):
+    """Names separated by commas as a list, None for all; each has to be known."""
+    if not names:
+        return None
+    names = names.split(",")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise Failure(f"nothing is called {', '.join(unknown)}; there is {', '.join(known)}")
+    return names
+
+
 def progress(text):
     """One line for whoever watches."""
     print(f"progress: {text} ({time.monotonic():.0f} s)", flush=True)
