@@ -3,6 +3,7 @@
  * What the guest sends comes out of the tap byte for byte, in order, however
  * its buffers are cut, and every buffer comes back.
  */
+#include <stdio.h>
 #include <string.h>
 #include "kselftest_harness.h"
 #include "pair.h"
@@ -135,6 +136,48 @@ TEST_F(tx, offload)
 	ASSERT_TRUE(pair_send(&self->p, hdr, out, len, 0));
 	ASSERT_EQ(packet_recv(self->p.peer, in, LIMIT_MS), len);
 	EXPECT_EQ(memcmp(in + 54, out + 54, len - 54), 0);
+}
+
+/* Microseconds; the module's own setting comes back at the end of a test. */
+static u32 linger_set(u32 us)
+{
+	static const char path[] = "/sys/module/kvhost_net/parameters/tx_linger_us";
+	FILE *f = fopen(path, "re+");
+	u32 was;
+
+	must(f && fscanf(f, "%u", &was) == 1, "%s: %m", path);
+	rewind(f);
+	must(fprintf(f, "%u", us) > 0 && !fclose(f), "%s: %m", path);
+	return was;
+}
+
+#define LINGER_FRAMES	200u
+
+/* How many of so many frames, each sent when the last has come, needed no doorbell? */
+static u32 unrung(u32 linger_us)
+{
+	static u8 out[FRAME_MAX], in[FRAME_MAX];
+	u32 i, was = linger_set(linger_us);
+	struct kvhost_vring_stats st;
+	struct pair p;
+
+	pair_start(&p, &(struct pair_opts){ });
+	for (i = 0; i < LINGER_FRAMES; i++) {
+		frame_fill(out, 60, i);
+		must(pair_send(&p, NULL, out, 60, 0), "frame %u is not used", i);
+		must(packet_recv(p.peer, in, LIMIT_MS) == 60, "frame %u has not come", i);
+	}
+	kvhost_stats(&p.k, TX, &st);
+	pair_stop(&p);
+	linger_set(was);
+	return LINGER_FRAMES - (st.kicks < LINGER_FRAMES ? st.kicks : LINGER_FRAMES);
+}
+
+/* While frames follow each other within tx_linger_us, the guest need not ring. */
+TEST(frames_that_follow_soon_need_no_doorbell)
+{
+	EXPECT_GT(unrung(10000), LINGER_FRAMES / 2);
+	EXPECT_LT(unrung(0), LINGER_FRAMES / 2);
 }
 
 TEST_HARNESS_MAIN
