@@ -15,8 +15,7 @@
 
 static unsigned int tx_linger_us = 50;
 module_param(tx_linger_us, uint, 0644);
-MODULE_PARM_DESC(tx_linger_us, "Longest wait for the next frame to send, doorbells off, where the "
-		 "owner set no VHOST_SET_VRING_BUSYLOOP_TIMEOUT; microseconds, 0 is off");
+MODULE_PARM_DESC(tx_linger_us, "Microseconds to wait for the next frame to send, 0 is off");
 
 static int net_open(struct kvh_dev *dev)
 {
