@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+"""base.py - what a suite of the benchmark is.
+
+A suite serves the same work by several peers, in turns, and reports a row for
+each measurement. "inside" runs suites, kvhost-bench makes tables, verdicts and
+charts of their rows; neither knows what a suite measures.
+"""
+
+from collections import namedtuple
+
+# A way to serve the work. baseline: its rows are what ratios are relative to
+Peer = namedtuple("Peer", "name title")
+
+# What is measured. unit: what "per unit" figures count, in the singular; rate: the
+# key of its headline figure; quick: part of a quick run; counted: part of the
+# counting boot
+Workload = namedtuple("Workload", "name title unit rate quick counted")
+
+# A column of the table: heading, width, key of a row, scale, format
+Column = namedtuple("Column", "heading width key scale form")
+
+# What a peer has to reach in a workload. rivals: peers, the best of which counts, or
+# () where the figure itself is judged; key: of a row. at_least, at_most: the ratio
+# of the medians or the figure itself, None for no bound; best: "most" or "least", what
+# makes a rival's figure the best
+Target = namedtuple("Target", "workload peer title rivals key at_least at_most best")
+
+
+def ratio(workload, peer, title, rivals, key, at_least):
+    """The peer's figure is at least so many times that of the best rival."""
+    return Target(workload, peer, title, rivals, key, at_least, None, "most")
+
+
+def fraction(workload, peer, title, rivals, key, at_most):
+    """And at most so many times: the less, the better."""
+    return Target(workload, peer, title, rivals, key, None, at_most, "least")
+
+
+def bound(workload, peer, title, key, at_most):
+    """The peer's figure is at most that."""
+    return Target(workload, peer, title, (), key, None, at_most, "least")
+
+
+class Suite:
+    """A suite. What a module of this directory has as SUITE."""
+
+    name = ""
+    title = ""
+    # The peer others are compared with in the table.
+    ours = ""
+    peers = ()
+    workloads = ()
+    columns = ()
+    targets = ()
+
+    def measure(self, options, report):
+        """Measure on the test host. options: workloads and peers (names kept, in
+        order), turns, seconds, cpus, kernel, initrd, vmm, poll, counted. report:
+        row(workload, peer, turn, figures), absent(peer, reason), and
+        progress(done, total, text)."""
+        raise NotImplementedError
