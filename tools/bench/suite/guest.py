@@ -156,7 +156,7 @@ class Guest:
 
 
 class Namespace:
-    """A network namespace in a guest's place."""
+    """A network namespace in a guest's place; the host's own if it has no name."""
 
     pid = None
 
@@ -168,7 +168,8 @@ class Namespace:
     def begin(self, command):
         """As a guest's."""
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", self.name, "sh", "-c", command], cwd=self.directory,
+            [*(["ip", "netns", "exec", self.name] if self.name else []), "sh", "-c", command],
+            cwd=self.directory,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def end(self, timeout):

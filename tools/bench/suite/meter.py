@@ -54,15 +54,19 @@ class Meter:
         values["time"] = time.monotonic()
         return values
 
-    def measure(self, pids, seconds):
-        """Sample a load that has just been started and takes so long. Returns the
-        units a second and the counts per unit."""
+    def await_start(self):
+        """Wait for the first unit of a load that has just been started."""
         start = self.units()
         limit = time.monotonic() + START_SECONDS
         while self.units() == start:
             if time.monotonic() > limit:
                 raise Failure(f"the load did nothing for {START_SECONDS} s")
             time.sleep(LOOK_SECONDS)
+
+    def measure(self, pids, seconds):
+        """Sample a load that has just been started and takes so long. Returns the
+        units a second and the counts per unit."""
+        self.await_start()
         begun = time.monotonic()
         samples = []
         for part in (FIRST, LAST):

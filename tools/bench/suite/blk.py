@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: GPL-2.0
+"""blk.py - kvhost_blk beside its peers: the block suite.
+
+One guest under our VMM and one under QEMU, side by side, each with a disk for every
+peer and every kind of backing, all of a kind on one device. fio measures one disk at
+a time, in the guest or, for the limit, on the device itself. Turn by turn every
+workload is served by all peers, one after the other.
+"""
+
+import os
+from collections import namedtuple
+
+import base
+import disks
+import fio
+import split
+from base import Column, Peer, Workload
+from guest import HERE, Guest, Lost, Namespace, initrd, kvhost_command, qemu_command
+from host import WORK, Failure
+from meter import Meter
+
+# Each disk is read for so long before the first turn.
+WARM_UP_SECONDS = 0.2
+# How much longer than asked for a load may take, and a measurement on the counting
+# boot, where a second is a thousand million instructions.
+LATE_SECONDS = 60
+COUNTED_SECONDS, COUNTED_LATE = 0.25, 300
+# A guest that gets lost is booted again so often.
+LOSSES = 2
+
+# who: runs the disk, "kvhost" or "qemu", or None for no guest; option: of --disk, or
+# QEMU's aio=; everywhere: measured in all workloads of a run that is not told whom
+# to measure, not only in the main ones
+Way = namedtuple("Way", "name title who option everywhere")
+
+WAYS = (
+    Way("kernel", "kvhost kernel", "kvhost", "backend=kernel", True),
+    Way("packed", "kvhost kernel, packed", "kvhost", "backend=kernel,packed=on", False),
+    Way("registered", "kvhost kernel, registered", "kvhost", "backend=kernel,registered=on",
+        False),
+    Way("user", "kvhost user", "kvhost", "backend=user", True),
+    Way("native", "QEMU aio=native", "qemu", "native", False),
+    Way("io_uring", "QEMU aio=io_uring", "qemu", "io_uring", True),
+    Way("threads", "QEMU aio=threads", "qemu", "threads", False),
+    Way("host", "fio on the host", None, None, True),
+)
+
+# kind: of backing; cpus: of the guest, with a queue and a job each; syncs: each write
+# is flushed; main: has all peers
+Load = namedtuple("Load", "name title kind rw bs depth cpus extra syncs main quick counted")
+
+
+def _load(name, text, kind="null", cpus=1, extra="", flags=""):
+    """A load from fio's rw, bs and iodepth; flags: m(ain), q(uick), c(ounted)."""
+    pattern, size, depth = text.split()
+    what = {"randread": "random read", "randwrite": "random write", "read": "sequential read",
+            "write": "sequential write", "randrw": "random 70/30"}[pattern]
+    syncs = "fdatasync" in extra
+    title = (f"{ {'null': 'null_blk', 'file': 'file', 'loop': 'loop device'}[kind]}: "
+             f"{int(size) >> 10} KiB {what}{', each flushed' if syncs else ''}, depth {depth}"
+             f"{f', {cpus} vCPUs with a queue each' if cpus > 1 else ''}")
+    return Load(name, title, kind, pattern, int(size), int(depth), cpus, extra, syncs,
+                "m" in flags, "q" in flags, "c" in flags)
+
+
+LOADS = (
+    _load("rr4k-1", "randread 4096 1", flags="mqc"),
+    _load("rr4k-4", "randread 4096 4"),
+    _load("rr4k-32", "randread 4096 32", flags="mqc"),
+    _load("rr4k-128", "randread 4096 128"),
+    _load("rw4k-1", "randwrite 4096 1"),
+    _load("rw4k-4", "randwrite 4096 4"),
+    _load("rw4k-32", "randwrite 4096 32"),
+    _load("rw4k-128", "randwrite 4096 128"),
+    _load("sr128k-8", "read 131072 8", flags="mqc"),
+    _load("mix4k-32", "randrw 4096 32", extra="--rwmixread=70"),
+    _load("file-rr4k-32", "randread 4096 32", "file"),
+    _load("file-rw4k-32", "randwrite 4096 32", "file"),
+    _load("file-sync4k-1", "randwrite 4096 1", "file", extra="--fdatasync=1"),
+    _load("loop-rr4k-32", "randread 4096 32", "loop"),
+    _load("rr4k-32x2", "randread 4096 32", cpus=2, flags="m"),
+    _load("rr4k-32x4", "randread 4096 32", cpus=4),
+)
+
+QEMU_BEST = ("native", "io_uring")
+
+
+def _targets():
+    """What the kernel backend has to reach."""
+    for load, qemu, user, host in (("rr4k-1", 1.5, 1.3, 0.35), ("rr4k-32", 2, 1.5, 0.6),
+                                   ("rr4k-32x2", 2, 1.5, 0.6)):
+        yield base.ratio(load, "kernel", "QEMU's best", QEMU_BEST, "iops", qemu)
+        yield base.ratio(load, "kernel", "our user backend", ("user",), "iops", user)
+        yield base.ratio(load, "kernel", "fio on the host", ("host",), "iops", host)
+    yield base.ratio("sr128k-8", "kernel", "QEMU's best", QEMU_BEST, "bytes_per_s", 1.3)
+    for load in ("rr4k-32", "rr4k-32x2"):
+        yield base.bound(load, "kernel", "exits per I/O", "exits_per_unit", 0.1)
+        yield base.bound(load, "kernel", "interrupts per I/O", "interrupts_per_unit", 0.2)
+
+
+class Group:
+    """The guests of one number of vCPUs, their disks, and the loads for them."""
+
+    def __init__(self, options, cpus, pairs, backing):
+        self.options, self.cpus, self.backing = options, cpus, backing
+        self.pairs = pairs
+        self.kinds = sorted({load.kind for load, _ in pairs})
+        self.guests, self.names, self.losses = {}, {}, {}
+        self.local = Namespace(None, WORK)
+
+    def devices(self, who, build):
+        """The arguments for all disks of a guest."""
+        found = {(load.kind, way) for load, way in self.pairs if way.who == who}
+        return [word for kind, way in sorted(found, key=lambda x: (x[0], WAYS.index(x[1])))
+                for word in build(way, kind, self.backing.paths[kind], self.options, self.cpus)]
+
+    def start(self):
+        """Boot the guests, side by side."""
+        image = initrd(self.options.initrd, [f"{HERE}/fio-cut"], f"{WORK}/blk.cpio")
+        for name, build, disk in (("kvhost", kvhost_command, disks.kvhost_disk),
+                                  ("qemu", qemu_command, disks.qemu_disk)):
+            devices = self.devices(name, disk)
+            if not devices:
+                continue
+            line = build(self.options, image, self.cpus, devices)
+            print(f"{name}: {' '.join(line)}", flush=True)
+            log = open(f"{WORK}/blk-{name}.log", "wb")  # pylint: disable=R1732
+            self.guests[name] = Guest(name, line, log)
+            self.guests[name].start()
+        for guest in self.guests.values():
+            guest.boot()
+            self.prepare(guest)
+
+    def prepare(self, guest):
+        """What a guest needs to be told once, and how it calls its disks."""
+        guest.run("cd /tmp; " + fio.prepare("/job/fio-cut"))
+        lines = guest.run("for d in /sys/block/vd*; do"
+                          " echo KVHOST-DISK ${d##*/} $(cat $d/serial); done")
+        self.names[guest.name] = {words[2]: words[1] for line in lines
+                                  if (words := line.split())[:1] == ["KVHOST-DISK"]}
+
+    def where(self, load, way):
+        """Who does a load, and on which disk."""
+        if not way.who:
+            return self.local, self.backing.disk(load.kind)
+        try:
+            return self.guests[way.who], self.names[way.who][f"{load.kind}-{way.name}"]
+        except KeyError:
+            raise Failure(f"the guest of {way.title} has no disk {load.kind}-{way.name}") from None
+
+    def warm_up(self):
+        """Have every disk been read."""
+        for kind, way in dict.fromkeys((load.kind, way) for load, way in self.pairs):
+            load = next(x for x, y in self.pairs if x.kind == kind and y is way)
+            guest, disk = self.where(load, way)
+            guest.run(self.command(load, way, disk, WARM_UP_SECONDS), self.late())
+
+    def late(self):
+        """Longest wait for the end of a load."""
+        return COUNTED_LATE if self.options.counted else LATE_SECONDS
+
+    def command(self, load, way, disk, seconds):
+        """A load on a disk, between two looks at its interrupts."""
+        command = fio.command(load, disk, seconds)
+        if not way.who:
+            return f"{fio.prepare(f'{HERE}/fio-cut')}; {command}"
+        return f"irqs /sys/block/{disk}; {command}; s=$?; irqs /sys/block/{disk}; [ $s = 0 ]"
+
+    def measure(self, load, way):
+        """One measurement: its figures."""
+        guest, disk = self.where(load, way)
+        device = self.backing.devices[load.kind]
+        meter = Meter(lambda: device.bytes_done() // load.bs)
+        pids = [guest.pid] if way.who else []
+        seconds = COUNTED_SECONDS if self.options.counted else self.options.seconds
+        guest.begin(self.command(load, way, disk, seconds))
+        figures = meter.measure(pids, seconds + fio.RAMP_SECONDS)
+        lines = guest.end(seconds + self.late())
+        if self.options.counted:
+            split.calibrate()
+            guest.begin(self.command(load, way, disk, seconds))
+            figures.update(split.measure(meter, figures, fio.RAMP_SECONDS))
+            guest.end(seconds + self.late())
+        ours, requests = fio.figures(lines, load)
+        figures.update(ours)
+        irqs = [int(line.split()[1]) for line in lines if line.startswith("KVHOST-IRQS")]
+        if irqs:
+            figures["interrupts_per_unit"] = (irqs[1] - irqs[0]) / max(1, requests)
+        return figures
+
+    def again(self, guest, failure):
+        """Boot a guest that got lost, once more."""
+        self.losses[guest.name] = self.losses.get(guest.name, 0) + 1
+        if self.losses[guest.name] > LOSSES or "died" in str(failure):
+            raise failure
+        print(f"{failure}; booting it again", flush=True)
+        guest.stop()
+        guest.start()
+        guest.boot()
+        self.prepare(guest)
+
+    def attempt(self, load, way):
+        """Measure, with a new guest where the old one has got lost."""
+        while True:
+            try:
+                return self.measure(load, way)
+            except Lost as failure:
+                self.again(self.guests[way.who], failure)
+
+    def stop(self):
+        """End the guests."""
+        self.local.stop()
+        for guest in self.guests.values():
+            guest.stop()
+            guest.log.close()
+
+
+class BlkSuite(base.Suite):
+    """The suite, for kvhost-bench."""
+
+    name = "blk"
+    title = "kvhost_blk and its peers, on the same devices"
+    ours = "kernel"
+    peers = tuple(Peer(way.name, way.title) for way in WAYS)
+    workloads = tuple(Workload(x.name, x.title, "I/O", "iops", x.quick, x.counted) for x in LOADS)
+    columns = (
+        Column("IOPS", 9, "iops", 1, "{:.0f}"),
+        Column("MB/s", 9, "bytes_per_s", 1e-6, "{:.1f}"),
+        Column("p50 us", 9, "p50_us", 1, "{:.0f}"),
+        Column("p99 us", 9, "p99_us", 1, "{:.0f}"),
+        Column("p99.9", 9, "p999_us", 1, "{:.0f}"),
+        Column("exits", 8, "exits_per_unit", 1, "{:.2f}"),
+        Column("irqs", 8, "interrupts_per_unit", 1, "{:.2f}"),
+        Column("switches", 10, "switches_per_unit", 1, "{:.2f}"),
+        Column("CPU us", 9, "cpu_ns_per_unit", 1e-3, "{:.1f}"),
+    )
+    targets = tuple(_targets())
+
+    @staticmethod
+    def pairs(options, ways):
+        """What is measured: loads and ways. Unless peers are chosen, only some of them
+        serve the loads that nothing is promised of."""
+        chosen = set(options.peers) != {way.name for way in WAYS}
+        return [(load, way) for load in LOADS if load.name in options.workloads
+                for way in ways if chosen or load.main or way.everywhere]
+
+    @staticmethod
+    def absent(options, path, report):
+        """Leave out what cannot run here."""
+        for way in (x for x in WAYS if x.name in options.peers):
+            reason = None
+            if way.who == "qemu":
+                reason = disks.qemu_refuses(way, path)
+            elif "kernel" in (way.option or "") and not os.path.exists("/dev/kvhost-blk"):
+                reason = "there is no /dev/kvhost-blk"
+            if reason:
+                report.absent(way.name, reason)
+            else:
+                yield way
+
+    def measure(self, options, report):
+        """Measure; see base.Suite."""
+        os.makedirs(WORK, exist_ok=True)
+        backing = disks.Backing({x.kind for x in LOADS if x.name in options.workloads})
+        try:
+            ways = list(self.absent(options, backing.paths["null"], report))
+            todo = self.pairs(options, ways)
+            done, total = 0, len(todo) * options.turns
+            for cpus in sorted({load.cpus for load, _ in todo}):
+                pairs = [pair for pair in todo if pair[0].cpus == cpus]
+                group = Group(options, cpus, pairs, backing)
+                try:
+                    report.progress(done, total, "booting the guests")
+                    group.start()
+                    group.warm_up()
+                    for turn in range(1, options.turns + 1):
+                        for load, way in pairs:
+                            report.progress(done, total, f"{load.name} {way.name}")
+                            report.row(load.name, way.name, turn, group.attempt(load, way))
+                            done += 1
+                finally:
+                    group.stop()
+        finally:
+            backing.close()
+
+
+SUITE = BlkSuite()
