@@ -29,20 +29,21 @@ COUNTED_SECONDS, COUNTED_LATE = 0.25, 300
 LOSSES = 2
 
 # who: runs the disk, "kvhost" or "qemu", or None for no guest; option: of --disk, or
-# QEMU's aio=; everywhere: measured in all workloads of a run that is not told whom
-# to measure, not only in the main ones
-Way = namedtuple("Way", "name title who option everywhere")
+# QEMU's aio=; where: it is measured in a run that is not told whom to measure, in
+# every workload, in the main ones, or in these unless the run is a quick one
+Way = namedtuple("Way", "name title who option where")
+EVERYWHERE, MAIN, FULL = range(3)
 
 WAYS = (
-    Way("kernel", "kvhost kernel", "kvhost", "backend=kernel", True),
-    Way("packed", "kvhost kernel, packed", "kvhost", "backend=kernel,packed=on", False),
+    Way("kernel", "kvhost kernel", "kvhost", "backend=kernel", EVERYWHERE),
+    Way("packed", "kvhost kernel, packed", "kvhost", "backend=kernel,packed=on", MAIN),
     Way("registered", "kvhost kernel, registered", "kvhost", "backend=kernel,registered=on",
-        False),
-    Way("user", "kvhost user", "kvhost", "backend=user", True),
-    Way("native", "QEMU aio=native", "qemu", "native", False),
-    Way("io_uring", "QEMU aio=io_uring", "qemu", "io_uring", True),
-    Way("threads", "QEMU aio=threads", "qemu", "threads", False),
-    Way("host", "fio on the host", None, None, True),
+        FULL),
+    Way("user", "kvhost user", "kvhost", "backend=user", EVERYWHERE),
+    Way("native", "QEMU aio=native", "qemu", "native", MAIN),
+    Way("io_uring", "QEMU aio=io_uring", "qemu", "io_uring", EVERYWHERE),
+    Way("threads", "QEMU aio=threads", "qemu", "threads", FULL),
+    Way("host", "fio on the host", None, None, EVERYWHERE),
 )
 
 # kind: of backing; cpus: of the guest, with a queue and a job each; syncs: each write
@@ -241,8 +242,9 @@ class BlkSuite(base.Suite):
         """What is measured: loads and ways. Unless peers are chosen, only some of them
         serve the loads that nothing is promised of."""
         chosen = set(options.peers) != {way.name for way in WAYS}
+        most = MAIN if options.quick else FULL
         return [(load, way) for load in LOADS if load.name in options.workloads
-                for way in ways if chosen or load.main or way.everywhere]
+                for way in ways if chosen or way.where <= (most if load.main else EVERYWHERE)]
 
     @staticmethod
     def absent(options, path, report):
