@@ -162,7 +162,9 @@ class Group:
 
     def command(self, load, way, disk, seconds):
         """A load on a disk, between two looks at its interrupts."""
-        command = fio.command(load, disk, seconds)
+        # The file's own device has a file system on it.
+        path = f"/dev/{disk}" if way.who else self.backing.paths[load.kind]
+        command = fio.command(load, path, disk, seconds)
         if not way.who:
             return f"{fio.prepare(f'{HERE}/fio-cut')}; {command}"
         return f"irqs /sys/block/{disk}; {command}; s=$?; irqs /sys/block/{disk}; [ $s = 0 ]"

@@ -19,11 +19,11 @@ def prepare(cut):
     return f"FIO='{COMMON}' CUT={cut}"
 
 
-def command(load, disk, seconds, ramp=RAMP_SECONDS):
-    """Measure a load on /dev/DISK, with what the disk has done before and after."""
-    words = [f"--filename=/dev/{disk}", f"--rw={load.rw}", f"--bs={load.bs}",
+def command(load, path, disk, seconds):
+    """Measure a load on a device or file, with what its disk has done before and after."""
+    words = [f"--filename={path}", f"--rw={load.rw}", f"--bs={load.bs}",
              f"--iodepth={load.depth}", f"--runtime={int(seconds * 1000)}ms",
-             f"--ramp_time={int(ramp * 1000)}ms", load.extra,
+             f"--ramp_time={int(RAMP_SECONDS * 1000)}ms", load.extra,
              f"--unified_rw_reporting={int(not load.syncs)}"]
     if load.cpus > 1:
         words.append(f"--numjobs={load.cpus} --cpus_allowed=0-{load.cpus - 1}"
