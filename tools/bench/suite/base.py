@@ -55,7 +55,7 @@ class Suite:
 
     def measure(self, options, report):
         """Measure on the test host. options: workloads and peers (names kept, in
-        order), turns, seconds, cpus, kernel, initrd, vmm, poll, counted. report:
-        row(workload, peer, turn, figures), absent(peer, reason), and
+        order), turns, seconds, cpus, kernel, initrd, vmm, poll, counted, quick. report:
+        row(workload, peer, turn, figures), absent(peer, reason, workload=None), and
         progress(done, total, text)."""
         raise NotImplementedError
