@@ -88,9 +88,6 @@ run: ## boot a Debian guest on the in-kernel backend and benchmark it (root)
 bench: ## kvhost beside its peers on the same work; QUICK=1, BENCH_ARGS="--suites net"
 	@$(TOP)/tools/bench/kvhost-bench $(if $(QUICK),--quick) $(BENCH_ARGS)
 
-bench-blk: ## the block backend against QEMU, our user backend and bare fio (root)
-	@$(TOP)/tools/bench/blk/run $(BENCH_ARGS)
-
 testhost-shell: ## a shell on the test host; TESTHOST_ARGS="--kernel 6.12"
 	@$(TOP)/tools/testhost/testhost --shell $(TESTHOST_ARGS)
 
@@ -98,4 +95,4 @@ clean: ## remove everything that was built
 	@rm -rf $(TOP)/build
 
 .PHONY: all help deps modules module-dir modules_install insmod rmmod dkms \
-	vmm selftests check fuzz ring-bench bench bench-blk lint run testhost-shell clean
+	vmm selftests check fuzz ring-bench bench lint run testhost-shell clean
