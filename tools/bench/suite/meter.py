@@ -22,6 +22,10 @@ START_SECONDS = 30
 LOOK_SECONDS = 0.01
 
 
+class NothingDone(Failure):
+    """No unit was done where some should have been."""
+
+
 def cpu_ns():
     """Run time of all tasks of this host so far, idle ones excepted, and this one."""
     busy = sum(int(line.split()[7]) for line in read("/proc/schedstat").splitlines()
@@ -32,11 +36,13 @@ def cpu_ns():
 class Meter:
     """Counters of the host and of some VMs."""
 
-    def __init__(self, units):
-        """units: a function, what has been done so far."""
+    def __init__(self, units, threshold=1):
+        """units: a function, what has been done so far; threshold: so many of them are
+        the load and not its preparation."""
         if not os.path.ismount("/sys/kernel/debug"):
             run("mount", "-t", "debugfs", "debugfs", "/sys/kernel/debug")
         self.units = units
+        self.threshold = threshold
 
     def sample(self, pids):
         """All counters; pids: of the VMs."""
@@ -58,9 +64,9 @@ class Meter:
         """Wait for the first unit of a load that has just been started."""
         start = self.units()
         limit = time.monotonic() + START_SECONDS
-        while self.units() == start:
+        while self.units() - start < self.threshold:
             if time.monotonic() > limit:
-                raise Failure(f"the load did nothing for {START_SECONDS} s")
+                raise NothingDone(f"the load did nothing for {START_SECONDS} s")
             time.sleep(LOOK_SECONDS)
 
     def measure(self, pids, seconds):
@@ -75,7 +81,7 @@ class Meter:
         first, last = samples
         units = last["units"] - first["units"]
         if units <= 0:
-            raise Failure("the load did nothing between the two samples")
+            raise NothingDone("the load did nothing between the two samples")
         span = last["time"] - first["time"]
         figures = {"units": units, "seconds": span, "per_s": units / span}
         for name in first:
