@@ -192,11 +192,6 @@ class Guest:
             self.pending += [w.decode("utf-8", "replace").strip("\r") for w in whole]
         return self.pending.pop(0)
 
-    def type(self, text):
-        """Keys on the console."""
-        self.process.stdin.write(text.encode("ascii"))
-        self.process.stdin.flush()
-
     def stop(self):
         """End the VMM if it has not ended; returns its exit status."""
         for sig in (None, signal.SIGTERM, signal.SIGKILL):

@@ -150,13 +150,19 @@ class Charts:
             return found if len(found) == len(PERCENTILES) else None
         return make
 
+    def unit(self, work):
+        """What the axis of the headline figure says: as its column, but in words."""
+        if work["rate"] == "per_s":
+            return f"{work['unit']} / s"
+        return next((c["heading"] for c in self.suite["columns"] if c["key"] == work["rate"]),
+                    work["rate"])
+
     def rates(self):
         """Panels of the headline figure."""
         for work in self.suite["workloads"]:
             bars = self.bars(self.whiskers(work, TIMED, work["rate"]))
             if bars:
-                unit = f"{work['unit']} / s" if work["rate"].endswith("per_s") else work["unit"]
-                yield Panel(work["title"], unit, bars, False)
+                yield Panel(work["title"], self.unit(work), bars, False)
 
     def latencies(self):
         """Panels of latency."""

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+from statistics import median
 
 import steps
 from machine import TOP
@@ -15,7 +16,7 @@ TESTHOST = f"{TOP}/tools/testhost/testhost"
 INSIDE = f"{TOP}/tools/bench/suite/inside"
 
 # A test host, and a step, take at most that: see limit().
-START_SECONDS = 180
+START_SECONDS = 300
 STEP_SECONDS = 4
 # An emulated machine that counts is now and then lost while a guest boots.
 COUNT_TRIES = 3
@@ -34,8 +35,9 @@ ENDS = {
 class Gather:
     """What has been said by one "inside"."""
 
-    def __init__(self, mode, names):
-        self.mode, self.names = mode, names
+    def __init__(self, mode, names, tell=None):
+        """tell: is called with each row."""
+        self.mode, self.names, self.tell = mode, names, tell
         self.host, self.rows, self.absent, self.failed, self.done = None, [], [], [], set()
         self.at, self.total, self.first = 0, 0, None
         self.said = ""
@@ -52,6 +54,8 @@ class Gather:
             else:
                 {"ROW": self.rows, "ABSENT": self.absent, "FAILED": self.failed}[
                     match[1]].append(value)
+                if match[1] == "ROW" and self.tell:
+                    self.tell(self.rows)
         elif match := re.fullmatch(r"progress: (\d+)/(\d+) (.*)", line):
             self.at, self.total, self.said = int(match[1]), int(match[2]), match[3]
             if self.first is None and self.at:
@@ -85,7 +89,8 @@ def limit(count, seconds):
 
 def arguments(names, options, counted):
     """The command line of "inside"."""
-    line = [INSIDE, "--suites", ",".join(names), "--turns", str(options.turns),
+    # Counts do not vary from turn to turn.
+    line = [INSIDE, "--suites", ",".join(names), "--turns", str(1 if counted else options.turns),
             "--seconds", str(options.seconds)]
     for name in ("workloads", "peers", "poll"):
         value = getattr(options, name)
@@ -95,9 +100,28 @@ def arguments(names, options, counted):
     return line + (["--counted"] if counted else [])
 
 
-def time_it(work, names, options, count):
+def teller(work, options, plan):
+    """Shows a place's median on a terminal when its last turn is done."""
+    rates = {(suite.name, w.name): w.rate for suite, _, _ in plan for w in suite.workloads}
+
+    def tell(rows):
+        last = rows[-1]
+        if last["turn"] != options.turns:
+            return
+        place, key = (last["suite"], last["workload"], last["peer"]), rates[
+            last["suite"], last["workload"]]
+        values = [row["figures"][key] for row in rows if key in row["figures"]
+                  and (row["suite"], row["workload"], row["peer"]) == place]
+        if values:
+            work.say(f"       {place[0]:6}{place[1]:15}{place[2]:12}{median(values):12.1f} {key}")
+    return tell if work.live else None
+
+
+def time_it(work, options, plan):
     """Run suites where time is time."""
-    gather = Gather(TIMED, names)
+    names = [suite.name for suite, _, _ in plan]
+    count = sum(len(w) * len(p) * options.turns for _, w, p in plan)
+    gather = Gather(TIMED, names, teller(work, options, plan))
     command = [TESTHOST, "--timeout", str(limit(count, options.seconds)), "--log", "bench",
                *(["--kernel", options.kernel] if options.kernel else []), "--",
                *arguments(names, options, False)]

@@ -104,6 +104,11 @@ class Steps:
             sys.stderr.write(f"\r\033[K{text[:110]}")
             sys.stderr.flush()
 
+    def say(self, text):
+        """A line that stays, on a terminal."""
+        self.show("")
+        print(text, file=sys.stderr)
+
     def watch(self, title, tasks, status):
         """Follow tasks to their ends. status: a function, what to show of them."""
         begun = time.monotonic()
