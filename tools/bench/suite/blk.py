@@ -21,10 +21,10 @@ from meter import Meter
 
 # Each disk is read for so long before the first turn.
 WARM_UP_SECONDS = 0.2
-# How much longer than asked for a load may take, and a measurement on the counting
-# boot, where a second is a thousand million instructions.
+# How much longer than asked for a load may take. On the counting boot a second is a
+# thousand million instructions, or less than nothing when all wait for a file.
 LATE_SECONDS = 60
-COUNTED_SECONDS, COUNTED_LATE = 0.25, 300
+COUNTED_SECONDS, COUNTED_LATE = 0.25, 3600
 # A guest that gets lost is booted again so often.
 LOSSES = 2
 
@@ -99,6 +99,11 @@ def _targets():
         yield base.bound(load, "kernel", "interrupts per I/O", "interrupts_per_unit", 0.2)
 
 
+def late(options):
+    """How much longer than expected anything may take."""
+    return COUNTED_LATE if options.counted else LATE_SECONDS
+
+
 class Group:
     """The guests of one number of vCPUs, their disks, and the loads for them."""
 
@@ -116,7 +121,7 @@ class Group:
                 for word in build(way, kind, self.backing.paths[kind], self.options, self.cpus)]
 
     def start(self):
-        """Boot the guests, side by side."""
+        """Boot the guests, side by side, but one by one where there is one CPU."""
         image = initrd(self.options.initrd, [f"{HERE}/fio-cut"], f"{WORK}/blk.cpio")
         for name, build, disk in (("kvhost", kvhost_command, disks.kvhost_disk),
                                   ("qemu", qemu_command, disks.qemu_disk)):
@@ -126,10 +131,13 @@ class Group:
             line = build(self.options, image, self.cpus, devices)
             print(f"{name}: {' '.join(line)}", flush=True)
             log = open(f"{WORK}/blk-{name}.log", "wb")  # pylint: disable=R1732
-            self.guests[name] = Guest(name, line, log)
-            self.guests[name].start()
+            self.guests[name] = guest = Guest(name, line, log)
+            guest.start()
+            if self.options.counted:
+                guest.boot()
         for guest in self.guests.values():
-            guest.boot()
+            if not self.options.counted:
+                guest.boot()
             self.prepare(guest)
 
     def prepare(self, guest):
@@ -154,11 +162,7 @@ class Group:
         for kind, way in dict.fromkeys((load.kind, way) for load, way in self.pairs):
             load = next(x for x, y in self.pairs if x.kind == kind and y is way)
             guest, disk = self.where(load, way)
-            guest.run(self.command(load, way, disk, WARM_UP_SECONDS), self.late())
-
-    def late(self):
-        """Longest wait for the end of a load."""
-        return COUNTED_LATE if self.options.counted else LATE_SECONDS
+            guest.run(self.command(load, way, disk, WARM_UP_SECONDS), late(self.options))
 
     def command(self, load, way, disk, seconds):
         """A load on a disk, between two looks at its interrupts."""
@@ -178,12 +182,12 @@ class Group:
         seconds = COUNTED_SECONDS if self.options.counted else self.options.seconds
         guest.begin(self.command(load, way, disk, seconds))
         figures = meter.measure(pids, seconds + fio.RAMP_SECONDS)
-        lines = guest.end(seconds + self.late())
+        lines = guest.end(seconds + late(self.options))
         if self.options.counted:
             split.calibrate()
             guest.begin(self.command(load, way, disk, seconds))
             figures.update(split.measure(meter, figures, fio.RAMP_SECONDS))
-            guest.end(seconds + self.late())
+            guest.end(seconds + late(self.options))
         ours, requests = fio.figures(lines, load)
         figures.update(ours)
         irqs = [int(line.split()[1]) for line in lines if line.startswith("KVHOST-IRQS")]
@@ -254,7 +258,7 @@ class BlkSuite(base.Suite):
         for way in (x for x in WAYS if x.name in options.peers):
             reason = None
             if way.who == "qemu":
-                reason = disks.qemu_refuses(way, path)
+                reason = disks.qemu_refuses(way, path, late(options))
             elif "kernel" in (way.option or "") and not os.path.exists("/dev/kvhost-blk"):
                 reason = "there is no /dev/kvhost-blk"
             if reason:

@@ -76,16 +76,16 @@ def blockdev(name, kind, path):
     return f"driver={driver},node-name={name},filename={path},cache.direct=on,locking=off"
 
 
-def qemu_refuses(way, path):
-    """Why a way of QEMU cannot run here, None if it can."""
+def qemu_refuses(way, path, limit):
+    """Why a way of QEMU cannot run here, None if it can. It starts within the limit."""
     command = [QEMU, "-M", "none", "-nodefaults", "-display", "none", "-qmp", "stdio",
                "-blockdev", f"{blockdev('d', 'null', path)},aio={way.option}"]
     try:
         done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                              timeout=60, check=False, text=True,
+                              timeout=limit, check=False, text=True,
                               input='{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n')
     except FileNotFoundError:
         return f"{QEMU} is not installed"
     except subprocess.TimeoutExpired:
-        raise Failure(f"{QEMU} did not start within 60 s") from None
+        raise Failure(f"{QEMU} did not start within {limit} s") from None
     return done.stderr.strip().splitlines()[-1] if done.returncode else None
