@@ -12,6 +12,9 @@ LABEL = 28
 # What the counting boot is good for, beside a suite's own columns.
 COUNTS = (
     ("instr", 11, COST, 1, "{:.0f}"),
+    ("guest", 9, "guest_instructions_per_unit", 1, "{:.0f}"),
+    ("kernel", 9, "kernel_instructions_per_unit", 1, "{:.0f}"),
+    ("user", 9, "user_instructions_per_unit", 1, "{:.0f}"),
     ("exits", 9, "exits_per_unit", 1, "{:.3f}"),
     ("irqs", 9, "interrupts_per_unit", 1, "{:.3f}"),
     ("switches", 10, "switches_per_unit", 1, "{:.3f}"),

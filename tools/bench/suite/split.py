@@ -183,7 +183,8 @@ def calibrate():
 
 def measure(meter, figures, seconds):
     """Trace a load that has just been started; seconds: until it is to be looked at.
-    figures: those of the same load without tracing. Returns the instructions."""
+    figures: those of the same load without tracing. Returns whose instructions
+    they are."""
     per_stay, per_call = calibrate()
     meter.await_start()
     time.sleep(seconds)
@@ -197,6 +198,5 @@ def measure(meter, figures, seconds):
     total = figures["cpu_ns_per_unit"]
     guest = (found.guest - per_stay * found.stays) / (last - first)
     user = (found.user - per_call * found.calls) / (last - first)
-    return {"instructions_per_unit": total, "guest_instructions_per_unit": guest,
-            "user_instructions_per_unit": user,
+    return {"guest_instructions_per_unit": guest, "user_instructions_per_unit": user,
             "kernel_instructions_per_unit": total - guest - user}
