@@ -15,10 +15,7 @@
 . "$(dirname "$0")/lib.sh"
 
 NODE=/dev/kvhost-net
-# Taps of our own, and nobody else's packets on them.
-if [ "$(id -u)" = 0 ] && [ -z "$KVHOST_NETNS" ]; then
-	exec unshare --net env KVHOST_NETNS=1 "$0"
-fi
+own_netns
 need_vm
 for tool in qemu-system-x86_64 iperf3 busybox; do
 	command -v $tool >/dev/null || skip_all "no $tool: run tools/deps/install"
@@ -29,12 +26,8 @@ nics='0 1 2 3'
 plan $((6 + 6 * 4))
 before=$(leftovers)
 here=$(realpath "$(dirname "$0")")
-ip link set lo up
 
-# The guest's iperf3 with all it needs.
-mapfile -t iperf3 < <(ldd "$(command -v iperf3)" | awk '/=> \// { print $3 }')
-iperf3+=("$(command -v iperf3)")
-
+mapfile -t iperf3 < <(with_libraries iperf3)
 make_initrd qemu "${iperf3[@]}" <<'END'
 # try WORD COMMAND...
 try()
@@ -86,29 +79,11 @@ echo "BUSY"
 wait
 END
 
-# serve PORT COMMAND...: run the command for each connection
-serve()
-{
-	local port=$1
-
-	shift
-	busybox nc -ll -p "$port" -e "$@" >>"$WORK/serve.err" 2>&1 &
-	at_exit "kill $!"
-}
-
 head -c 1M /dev/urandom >"$WORK/blob"
 sum=$(md5sum <"$WORK/blob" | cut -d' ' -f1)
-echo 0 >"$WORK/lives"
-cat >"$WORK/life" <<'END'
-#!/bin/sh
-n=$(($(cat "$1") + 1))
-echo $n >"$1"
-echo $n
-END
-chmod 755 "$WORK/life"
 serve 9000 cat "$WORK/blob"
 serve 9001 md5sum
-serve 9002 "$WORK/life" "$WORK/lives"
+serve_boots 9002
 
 mkfifo "$WORK/monitor.in" "$WORK/monitor.out"
 # Both ends, or QEMU waits for the other.

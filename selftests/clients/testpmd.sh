@@ -14,15 +14,13 @@
 . "$(dirname "$0")/lib.sh"
 
 NODE=/dev/kvhost-net
-[ "$(id -u)" = 0 ] || skip_all 'not root'
+own_netns
 command -v dpdk-testpmd >/dev/null || skip_all 'no dpdk-testpmd: run tools/deps/install'
 [ -c /dev/net/tun ] || modprobe tun || skip_all 'no tun'
 [ -c "$NODE" ] || {
 	echo "Bail out! $NODE is missing: load kvhost_net first"
 	exit 1
 }
-# Taps of our own, and nobody else's packets on them.
-[ -n "$KVHOST_NETNS" ] || exec unshare --net env KVHOST_NETNS=1 "$0"
 echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
 
 # name, packed_vq, in_order; ports 2N and 2N+1
@@ -56,15 +54,8 @@ stdbuf -oL dpdk-testpmd -l 0,1 --no-pci --in-memory -m 96 --no-telemetry --file-
 testpmd=$!
 at_exit "kill -9 $testpmd"
 
-# comes PATTERN SECONDS: a line of testpmd
-comes()
-{
-	timeout "$2" tail --pid="$testpmd" -s 0.1 -n +1 -f "$WORK/out" | grep -q -m 1 -- "$1" &&
-		return
+line_comes "$WORK/out" "$testpmd" 90 'Press enter to exit' || {
 	diagnose "$WORK/out" 40
-	return 1
-}
-comes 'Press enter to exit' 90 || {
 	not_ok 'testpmd starts'
 	exit 1
 }

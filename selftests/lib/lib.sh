@@ -8,6 +8,7 @@
 #	guest NAME ARGUMENT...    run a VM to its end, within a limit
 #	guest_start/guest_end     the same in two steps
 #	expect NAME COMMAND...    a test: does the command succeed?
+#	serve PORT COMMAND...     answer a guest's connections
 #
 # Every wait has a limit, and is for something that can be seen.
 
@@ -117,6 +118,15 @@ diagnose()
 {
 	echo "# end of ${1##*/}:"
 	tail -n "${2:-25}" "$1" | tr -cd '[:print:]\n' | sed 's/^/# | /'
+}
+
+# own_netns: a network namespace for the test, for taps of its own without
+# anybody else's packets. It starts the script again: to be called at once.
+own_netns()
+{
+	[ "$(id -u)" = 0 ] || skip_all 'not root'
+	[ -n "$KVHOST_NETNS" ] || exec unshare --net env KVHOST_NETNS=1 "$0"
+	ip link set lo up
 }
 
 need_vm()
@@ -243,11 +253,16 @@ guest()
 	guest_end
 }
 
+# line_comes FILE PID SECONDS PATTERN: wait for a line while the process runs
+line_comes()
+{
+	timeout "$3" tail --pid="$2" -s 0.1 -n +1 -f "$1" | grep -q -m 1 -- "$4"
+}
+
 # guest_says PATTERN [SECONDS]: wait for a line of the running guest's console
 guest_says()
 {
-	timeout "${2:-$GUEST_SECONDS}" tail --pid="$guest_pid" -s 0.1 -n +1 \
-		-f "$WORK/$guest_name.console" | grep -q -m 1 -- "$1"
+	line_comes "$WORK/$guest_name.console" "$guest_pid" "${2:-$GUEST_SECONDS}" "$1"
 }
 
 # said NAME PATTERN: is the line on the console of a guest that has ended?
@@ -268,6 +283,43 @@ ended()
 	diagnose "$WORK/$1.console"
 	diagnose "$WORK/$1.out"
 	return 1
+}
+
+# with_libraries PROGRAM...: their files and those of the libraries they need,
+# for a guest that starts them with LD_LIBRARY_PATH=.
+with_libraries()
+{
+	local program
+
+	for program; do
+		command -v "$program" || return
+		ldd "$(command -v "$program")" | awk '/=> \// { print $3 }'
+	done | sort -u
+}
+
+# serve PORT COMMAND...: run the command for each connection, on IPv4 and IPv6
+serve()
+{
+	local port=$1
+
+	shift
+	busybox nc -ll -p "$port" -e "$@" >>"$WORK/serve.err" 2>&1 &
+	at_exit "kill $!"
+}
+
+# serve_boots PORT: answer the first connection with 1, the next with 2: a guest
+# that asks once learns how often it has booted
+serve_boots()
+{
+	echo 0 >"$WORK/boots"
+	cat >"$WORK/boot-count" <<-'END'
+		#!/bin/sh
+		n=$(($(cat "$1") + 1))
+		echo $n >"$1"
+		echo $n
+	END
+	chmod 755 "$WORK/boot-count"
+	serve "$1" "$WORK/boot-count" "$WORK/boots"
 }
 
 # leftovers: threads, references, pinned pages of kvhost, as one line

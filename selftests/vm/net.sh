@@ -26,16 +26,6 @@ plan 31
 before=$(leftovers)
 modprobe 8021q || exit 1
 
-# serve PORT COMMAND...: run the command for each connection, on IPv4 and IPv6
-serve()
-{
-	local port=$1
-
-	shift
-	busybox nc -ll -p "$port" -e "$@" >>"$WORK/serve.err" 2>&1 &
-	at_exit "kill $!"
-}
-
 # tap N: a host's side of ethN, with its addresses
 tap()
 {
@@ -67,15 +57,7 @@ serve 9001 md5sum
 mkdir "$WORK/www" && ln "$WORK/blob" "$WORK/www/blob" && chmod 755 "$WORK/www" || exit 1
 busybox httpd -f -p 9004 -h "$WORK/www" >>"$WORK/serve.err" 2>&1 &
 at_exit "kill $!"
-echo 0 >"$WORK/boots"
-cat >"$WORK/boot-count" <<'END'
-#!/bin/sh
-n=$(($(cat "$1") + 1))
-echo $n >"$1"
-echo $n
-END
-chmod 755 "$WORK/boot-count"
-serve 9002 "$WORK/boot-count" "$WORK/boots"
+serve_boots 9002
 
 cat >"$WORK/udhcpc" <<'END'
 #!/bin/sh
