@@ -35,6 +35,18 @@ static void vq_mark_used(struct kvh_vq *vq)
 		vq_mark_device(vq);
 }
 
+/*
+ * Does the driver want to hear of what was published? With the first virtio's
+ * NOTIFY_ON_EMPTY it does in any case when nothing is left to take: seen behind
+ * the barrier of kvh_ring_need_signal(), which has asked the driver itself.
+ */
+static bool vq_need_signal(struct kvh_vq *vq)
+{
+	return kvh_ring_need_signal(&vq->ring) ||
+	       (kvh_vq_has_feature(vq, VIRTIO_F_NOTIFY_ON_EMPTY) &&
+		!kvh_ring_has_avail(&vq->ring));
+}
+
 /* Make completions visible and interrupt the driver if it wants to be. */
 static void vq_flush(struct kvh_vq *vq)
 {
@@ -48,7 +60,7 @@ static void vq_flush(struct kvh_vq *vq)
 		return;
 	if (kvh_dirty_on(vq))
 		vq_mark_used(vq);
-	if (kvh_ring_need_signal(&vq->ring)) {
+	if (vq_need_signal(vq)) {
 		kvh_vq_signal(vq, n);
 	} else {
 		vq->stats.signals_suppressed++;

@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <net/sock.h>
 #include "net.h"
@@ -243,11 +244,20 @@ static unsigned int net_linger(const struct kvh_vq *vq)
 
 static const struct kvhost_counter net_counters[] = KVHOST_NET_COUNTERS;
 
+/*
+ * The last two are vhost-net's for drivers of the first virtio: who knows what
+ * vhost-net offers may acknowledge just that. Any layout is taken anyhow.
+ */
+#define NET_FEATURES	(BIT_ULL(VHOST_NET_F_VIRTIO_NET_HDR) |	\
+			 BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) |	\
+			 BIT_ULL(VIRTIO_F_NOTIFY_ON_EMPTY) |	\
+			 BIT_ULL(VIRTIO_F_ANY_LAYOUT))
+
 static const struct kvh_backend net_backend = {
 	.name = "net",
 	.owner = THIS_MODULE,
 	.nvqs = NET_QUEUES,
-	.features = BIT_ULL(VHOST_NET_F_VIRTIO_NET_HDR) | BIT_ULL(VIRTIO_NET_F_MRG_RXBUF),
+	.features = NET_FEATURES,
 	.open = net_open,
 	.release = net_release,
 	.ioctl = net_ioctl,

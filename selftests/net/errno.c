@@ -154,6 +154,43 @@ static bool compare_pointer(void)
 	return same;
 }
 
+/*
+ * Who acknowledges just what this kernel's vhost-net offers, in whatever state, gets
+ * the same answer: all of it, what suits a driver of the first virtio, nothing.
+ */
+static bool compare_features(void)
+{
+	u64 theirs, ours, masks[] = { ~0ull, 0xffffffff, 0 };
+	int fd[2], i, r[2];
+	bool same = true;
+	enum state in;
+
+	for (in = FRESH; in < RUNNING; in++) {
+		for (i = 0; i < 2; i++)
+			fd[i] = bring_to(nodes[i], in);
+		kvhost_ioctl(fd[0], VHOST_GET_FEATURES, &theirs, "VHOST_GET_FEATURES");
+		kvhost_ioctl(fd[1], VHOST_GET_FEATURES, &ours, "VHOST_GET_FEATURES");
+		if (theirs & ~ours) {
+			ksft_print_msg("vhost-net offers %#llx, kvhost-net %#llx\n", theirs, ours);
+			same = false;
+		}
+		for (i = 0; i < ARRAY_SIZE(masks); i++) {
+			u64 take = theirs & masks[i];
+
+			r[0] = __kvhost_ioctl(fd[0], VHOST_SET_FEATURES, &take);
+			r[1] = __kvhost_ioctl(fd[1], VHOST_SET_FEATURES, &take);
+			if (r[0] == r[1])
+				continue;
+			ksft_print_msg("%s, features %#llx: vhost-net %s, kvhost-net %s\n",
+				       state_names[in], take, name_of(r[0]), name_of(r[1]));
+			same = false;
+		}
+		close(fd[0]);
+		close(fd[1]);
+	}
+	return same;
+}
+
 /* Starting and stopping is VHOST_NET_SET_BACKEND's alone. */
 static bool enable_unknown(void)
 {
@@ -180,7 +217,7 @@ int main(void)
 	for (i = 0; i < 2; i++)
 		vq_init(&q[i], &mem, 64, 0);
 	make_kinds();
-	ksft_set_plan(nr_kinds + ARRAY_SIZE(indices) + 2);
+	ksft_set_plan(nr_kinds + ARRAY_SIZE(indices) + 3);
 	/* The queues take turns, for closing a device takes its time. */
 	for (i = 0; i < nr_kinds; i++)
 		ksft_test_result(compare(i & 1, kinds[i].fd), "as vhost-net: queue %u, %s\n",
@@ -188,6 +225,7 @@ int main(void)
 	for (i = 0; i < ARRAY_SIZE(indices); i++)
 		ksft_test_result(compare(indices[i], tap), "as vhost-net: queue %#x\n", indices[i]);
 	ksft_test_result(compare_pointer(), "as vhost-net: a bad pointer\n");
+	ksft_test_result(compare_features(), "as vhost-net: its features\n");
 	ksft_test_result(enable_unknown(), "KVHOST_SET_VRING_ENABLE is unknown\n");
 	ksft_finished();
 }

@@ -156,6 +156,7 @@ static u64 features_of(const struct pair_opts *o)
 {
 	return 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_INDIRECT_DESC |
 	       (u64)!o->no_event << VIRTIO_RING_F_EVENT_IDX |
+	       (u64)o->on_empty << VIRTIO_F_NOTIFY_ON_EMPTY |
 	       (u64)o->packed << VIRTIO_F_RING_PACKED |
 	       (u64)o->in_order << VIRTIO_F_IN_ORDER |
 	       (u64)o->mergeable << VIRTIO_NET_F_MRG_RXBUF |

@@ -29,6 +29,7 @@
  * @packed:    with VIRTIO_F_RING_PACKED
  * @in_order:  with VIRTIO_F_IN_ORDER
  * @no_event:  without VIRTIO_F_EVENT_IDX
+ * @on_empty:  with VIRTIO_F_NOTIFY_ON_EMPTY
  * @indirect:  buffers are laid into indirect tables
  * @registered: in registered memory
  * @busyloop:  microseconds
@@ -43,6 +44,7 @@ struct pair_opts {
 	bool packed;
 	bool in_order;
 	bool no_event;
+	bool on_empty;
 	bool indirect;
 	bool registered;
 	unsigned int busyloop;

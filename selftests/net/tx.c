@@ -180,4 +180,76 @@ TEST(frames_that_follow_soon_need_no_doorbell)
 	EXPECT_LT(unrung(0), LINGER_FRAMES / 2);
 }
 
+/* Send a frame and see it used, without asking for an interrupt. */
+static bool send_silent(struct pair *p)
+{
+	struct vq_buf b = { p->buf, HDR + 60, false };
+	static u8 out[60];
+
+	frame_fill(out, sizeof(out), 1);
+	pair_put(p, p->buf, NULL, out, sizeof(out));
+	must(pair_add(p, TX, &b, 1, p) >= 0, "transmit ring full");
+	vq_kick(&p->k.q[TX]);
+	return vq_spin_used(&p->k.q[TX], 1);
+}
+
+/* The same, after the first one, which is signalled in any case. */
+static void send_two(struct pair *p)
+{
+	struct vq *q = &p->k.q[TX];
+	struct vq_used u;
+
+	vq_disarm(q);
+	must(send_silent(p) && eventfd_wait(q->call_fd, LIMIT_MS), "the first is not signalled");
+	eventfd_take(q->call_fd);
+	must(vq_get_used(q, &u), "the first is not used");
+	vq_disarm(q);
+	must(send_silent(p), "the second is not used");
+}
+
+FIXTURE(on_empty) {
+	struct pair p;
+};
+
+FIXTURE_VARIANT(on_empty) {
+	struct pair_opts o;
+};
+
+FIXTURE_VARIANT_ADD(on_empty, split) { .o = { .on_empty = true, .no_event = true } };
+FIXTURE_VARIANT_ADD(on_empty, split_event) { .o = { .on_empty = true } };
+FIXTURE_VARIANT_ADD(on_empty, packed) { .o = { .on_empty = true, .packed = true } };
+
+FIXTURE_SETUP(on_empty)
+{
+	pair_start(&self->p, &variant->o);
+}
+
+FIXTURE_TEARDOWN(on_empty)
+{
+	pair_stop(&self->p);
+}
+
+/* A driver that wants no interrupts gets one when it has no buffer left to send. */
+TEST_F(on_empty, signalled)
+{
+	send_two(&self->p);
+	EXPECT_TRUE(eventfd_wait(self->p.k.q[TX].call_fd, LIMIT_MS));
+}
+
+/* But not without the feature. */
+TEST(not_on_empty)
+{
+	static const struct pair_opts o = { .no_event = true };
+	struct kvhost_vring_stats st;
+	struct pair p;
+
+	pair_start(&p, &o);
+	send_two(&p);
+	do
+		kvhost_stats(&p.k, TX, &st);
+	while (st.signals_suppressed + st.signals < 2);
+	EXPECT_EQ(0, eventfd_take(p.k.q[TX].call_fd));
+	pair_stop(&p);
+}
+
 TEST_HARNESS_MAIN
