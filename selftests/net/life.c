@@ -5,6 +5,7 @@
  *
  * CVE-2013-4127, CVE-2023-1838, CVE-2023-3301, fixes 6.1.11 and 5.14.9.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include "kselftest_harness.h"
 #include "lib/leak.h"
@@ -24,6 +26,7 @@
 #define SLOW	120
 
 FIXTURE(life) {
+	struct leak before;
 	struct pair p;
 	pthread_t driver;
 	pthread_t world;
@@ -100,6 +103,7 @@ static void *send_all(void *arg)
 
 FIXTURE_SETUP(life)
 {
+	leak_snapshot(&self->before);
 	pair_start(&self->p, &variant->o);
 	self->stop = false;
 	self->sent = 0;
@@ -108,7 +112,10 @@ FIXTURE_SETUP(life)
 
 FIXTURE_TEARDOWN(life)
 {
+	struct leak after;
+
 	pair_stop(&self->p);
+	EXPECT_TRUE(leak_wait_clean(&self->before, &after));
 }
 
 static void load_start(struct _test_data_life *self)
@@ -222,6 +229,27 @@ TEST_F(life, link_down)
 	load_stop(self);
 }
 
+/* All of guest memory, the region with the frames in one piece or in two. */
+static void set_table(struct kvhost *k, bool two)
+{
+	struct vhost_memory *t = gmem_table(&k->mem);
+	struct vhost_memory_region *r, *half;
+
+	t = realloc(t, sizeof(*t) + (t->nregions + 1) * sizeof(*r));
+	must(t, "out of memory");
+	if (two) {
+		r = &t->regions[GMEM_MID];
+		half = &t->regions[t->nregions++];
+		*half = *r;
+		r->memory_size = r->memory_size / 2 & ~4095ull;
+		half->guest_phys_addr += r->memory_size;
+		half->userspace_addr += r->memory_size;
+		half->memory_size -= r->memory_size;
+	}
+	KVHOST_IOCTL(k, VHOST_SET_MEM_TABLE, t);
+	free(t);
+}
+
 TEST_F_TIMEOUT(life, memory_table, SLOW)
 {
 	int i;
@@ -229,7 +257,7 @@ TEST_F_TIMEOUT(life, memory_table, SLOW)
 	load_start(self);
 	ASSERT_TRUE(goes_on(&self->got, 50));
 	for (i = 0; i < 30; i++)
-		kvhost_set_mem(&self->p.k);
+		set_table(&self->p.k, i % 2 == 0);
 	EXPECT_TRUE(goes_on(&self->sent, 50));
 	EXPECT_TRUE(goes_on(&self->got, 50));
 	load_stop(self);
@@ -241,6 +269,28 @@ TEST_F(life, reset_owner)
 	ASSERT_TRUE(goes_on(&self->got, 50));
 	KVHOST_IOCTL(&self->p.k, VHOST_RESET_OWNER, NULL);
 	EXPECT_EQ(__net_backend(self->p.k.fd, RX, -1), -EPERM);
+	load_stop(self);
+}
+
+/* The last to have the device open is another process: it is served till then. */
+TEST_F_TIMEOUT(life, passed, SLOW)
+{
+	pid_t pid;
+	int st;
+
+	load_start(self);
+	ASSERT_TRUE(goes_on(&self->got, 50));
+	pid = fork();
+	if (!pid) {
+		pause();
+		_exit(1);
+	}
+	close(self->p.k.fd);
+	self->p.k.fd = -1;
+	EXPECT_TRUE(goes_on(&self->sent, 100));
+	EXPECT_TRUE(goes_on(&self->got, 100));
+	kill(pid, SIGKILL);
+	ASSERT_EQ(waitpid(pid, &st, 0), pid);
 	load_stop(self);
 }
 
@@ -298,7 +348,7 @@ static _Noreturn void victim(const struct pair_opts *o, int ready)
 	pair_start(&self.p, o);
 	load_start(&self);
 	must(goes_on(&self.sent, 20) && goes_on(&self.got, 20), "no traffic");
-	must(write(ready, "", 1) == 1, "pipe: %m");
+	must(write(ready, &self.p.k.fd, sizeof(int)) == sizeof(int), "pipe: %m");
 	pause();
 	_exit(1);
 }
@@ -315,6 +365,30 @@ FIXTURE_TEARDOWN(killed)
 {
 }
 
+/* An owner at work; @fd: number of its device. */
+static pid_t victim_start(const struct pair_opts *o, int *fd)
+{
+	pid_t pid;
+	int p[2];
+
+	must(!pipe(p), "pipe: %m");
+	pid = fork();
+	if (!pid)
+		victim(o, p[1]);
+	close(p[1]);
+	must(read(p[0], fd, sizeof(*fd)) == sizeof(*fd), "the owner did not start");
+	close(p[0]);
+	return pid;
+}
+
+static void victim_kill(pid_t pid)
+{
+	int st;
+
+	kill(pid, SIGKILL);
+	must(waitpid(pid, &st, 0) == pid && WIFSIGNALED(st), "the owner ended by itself");
+}
+
 /* kill -9 of the owner at any moment leaves nothing behind. */
 TEST_F_TIMEOUT(killed, owner, SLOW)
 {
@@ -322,30 +396,46 @@ TEST_F_TIMEOUT(killed, owner, SLOW)
 		{ .mergeable = true }, { .packed = true, .registered = true },
 	};
 	struct leak before, after;
-	int i, p[2], st;
-	char c;
+	int i, fd;
 
 	leak_snapshot(&before);
 	for (i = 0; i < 6; i++) {
 		struct timespec t = { .tv_nsec = random() % 20000000 };
-		pid_t pid;
+		pid_t pid = victim_start(&o[i & 1], &fd);
 
-		ASSERT_EQ(pipe(p), 0);
-		pid = fork();
-		if (!pid)
-			victim(&o[i & 1], p[1]);
-		close(p[1]);
-		ASSERT_EQ(read(p[0], &c, 1), 1);
-		close(p[0]);
 		nanosleep(&t, NULL);
-		kill(pid, SIGKILL);
-		ASSERT_EQ(waitpid(pid, &st, 0), pid);
-		ASSERT_TRUE(WIFSIGNALED(st));
+		victim_kill(pid);
 	}
 	EXPECT_TRUE(leak_wait_clean(&before, &after)) {
 		TH_LOG("threads %ld -> %ld, pins %ld -> %ld, files %ld -> %ld", before.threads,
 		       after.threads, before.pins, after.pins, before.files, after.files);
 	}
+}
+
+/* Nor when another process has its device, and may do nothing with it but close it. */
+TEST_F_TIMEOUT(killed, passed, SLOW)
+{
+	static const struct pair_opts o[] = {
+		{ .mergeable = true }, { .packed = true, .registered = true },
+	};
+	struct leak before, after;
+	int i, fd, pidfd, dev;
+
+	leak_snapshot(&before);
+	for (i = 0; i < 4; i++) {
+		pid_t pid = victim_start(&o[i & 1], &fd);
+
+		pidfd = syscall(SYS_pidfd_open, pid, 0);
+		dev = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+		ASSERT_LE(0, dev);
+		close(pidfd);
+		EXPECT_EQ(__net_backend(dev, TX, -1), -EPERM);
+		victim_kill(pid);
+		EXPECT_EQ(__net_backend(dev, TX, -1), -EPERM);
+		EXPECT_EQ(__net_backend(dev, RX, dev), -EPERM);
+		close(dev);
+	}
+	EXPECT_TRUE(leak_wait_clean(&before, &after));
 }
 
 TEST_HARNESS_MAIN
