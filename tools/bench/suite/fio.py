@@ -3,8 +3,6 @@
 
 from host import Failure
 
-# Thrown away at the beginning of each measurement.
-RAMP_SECONDS = 0.2
 # What all measurements have in common, kept in a variable of the guest's shell.
 # Latency is from submission on: the doorbell's exit is part of it.
 COMMON = ("--ioengine=io_uring --direct=1 --thread --time_based --norandommap --randseed=7"
@@ -19,11 +17,13 @@ def prepare(cut):
     return f"FIO='{COMMON}' CUT={cut}"
 
 
-def command(load, path, disk, seconds):
-    """Measure a load on a device or file, with what its disk has done before and after."""
+def command(load, path, disk, times):
+    """Measure a load on a device or file, with what its disk has done before and after.
+    times: how many seconds count, and how many before them do not."""
+    seconds, ramp = times
     words = [f"--filename={path}", f"--rw={load.rw}", f"--bs={load.bs}",
              f"--iodepth={load.depth}", f"--runtime={int(seconds * 1000)}ms",
-             f"--ramp_time={int(RAMP_SECONDS * 1000)}ms", load.extra,
+             f"--ramp_time={int(ramp * 1000)}ms", load.extra,
              f"--unified_rw_reporting={int(not load.syncs)}"]
     if load.cpus > 1:
         words.append(f"--numjobs={load.cpus} --cpus_allowed=0-{load.cpus - 1}"

@@ -26,9 +26,9 @@ TRACING = "/sys/kernel/tracing/instances/kvhost-bench"
 EVENTS = ("kvm/kvm_entry", "kvm/kvm_exit", "raw_syscalls/sys_enter", "raw_syscalls/sys_exit",
           "sched/sched_switch")
 LINE = re.compile(r"-(\d+)\s+\[\d+\]\s+\S+\s+(\d+): (\w+):.*?(?:next_pid=(\d+)|$)")
-BUFFER_KIB = 16384
-WINDOW_SECONDS = 0.08
-TURNS = 500
+BUFFER_KIB = 8192
+WINDOW_SECONDS = 0.03
+TURNS = 200
 
 # getppid() in a loop of four instructions: mov, syscall, dec, jnz.
 PROGRAM = (b"\x53\xbb" + struct.pack("<I", TURNS) +
@@ -51,22 +51,26 @@ def put(name, text):
 
 
 class Trace:
-    """A trace of its own, running inside a with statement."""
+    """A trace of its own. Inside a with statement it can be switched on at once."""
 
     def __enter__(self):
         os.makedirs(TRACING, exist_ok=True)
-        put("tracing_on", "0")
+        self.switch(False)
         put("trace_clock", "x86-tsc")
         put("buffer_size_kb", str(BUFFER_KIB))
         put("trace", "")
         for event in EVENTS:
             put(f"events/{event}/enable", "1")
-        put("tracing_on", "1")
         return self
 
     def __exit__(self, *_):
-        put("tracing_on", "0")
+        self.switch(False)
         put("events/enable", "0")
+
+    @staticmethod
+    def switch(tracing):
+        """On or off."""
+        put("tracing_on", str(int(tracing)))
 
     @staticmethod
     def events():
@@ -160,18 +164,21 @@ def calibrate():
     """What tracing itself adds to a stay in a guest, and to a program from one system
     call to the next."""
     known_program()
-    with Trace():
-        known_program()
     ours = os.getpid()
-    program = times(e for e in Trace.events() if ours in (e[2], e[3]))
     guest = KnownGuest()
-    try:
-        guest.run(TURNS // 10)
-        with Trace():
+    with Trace() as trace:
+        try:
+            trace.switch(True)
+            known_program()
+            trace.switch(False)
+            program = times(e for e in trace.events() if ours in (e[2], e[3]))
+            guest.run(TURNS // 10)
+            trace.switch(True)
             guest.run(TURNS)
-        stays = times(e for e in Trace.events() if ours in (e[2], e[3]))
-    finally:
-        guest.close()
+            trace.switch(False)
+            stays = times(e for e in trace.events() if ours in (e[2], e[3]))
+        finally:
+            guest.close()
     if program.calls < TURNS or stays.stays < TURNS:
         raise Failure(f"the trace misses events: {program} {stays}")
     found = (stays.guest / stays.stays - GUEST_INSTRUCTIONS,
@@ -181,20 +188,21 @@ def calibrate():
     return found
 
 
-def measure(meter, figures, seconds):
+def measure(trace, meter, figures, seconds):
     """Trace a load that has just been started; seconds: until it is to be looked at.
-    figures: those of the same load without tracing. Returns whose instructions
-    they are."""
+    trace: a Trace that is off; figures: those of the same load without tracing.
+    Returns whose instructions they are."""
     per_stay, per_call = calibrate()
     meter.await_start()
     time.sleep(seconds)
-    with Trace():
-        first = meter.units()
-        time.sleep(WINDOW_SECONDS)
-        last = meter.units()
+    trace.switch(True)
+    first = meter.units()
+    time.sleep(WINDOW_SECONDS)
+    last = meter.units()
+    trace.switch(False)
     if last <= first:
         raise Failure("the load did nothing while it was traced")
-    found = times(Trace.events(), os.getpid())
+    found = times(trace.events(), os.getpid())
     total = figures["cpu_ns_per_unit"]
     guest = (found.guest - per_stay * found.stays) / (last - first)
     user = (found.user - per_call * found.calls) / (last - first)
