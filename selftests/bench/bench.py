@@ -160,6 +160,8 @@ def tables():
              "counts in a boot", "1 reached", "at least 2 x")
     if "p50 us" in text:
         raise AssertionError("an empty column is shown")
+    data["options"]["turns"] = 1
+    contains("\n".join(table.lines(data)), "spread is not known")
     contains(table.where(data["host"]), "emulated test host", "6.1.0-1-amd64")
 
 

@@ -50,7 +50,8 @@ def line(found, peer, ours, parts):
     if rates and ours and ours is not rates and median(rates):
         times = median(ours) / median(rates)
         ratio = f"{1 / times if upside_down and times else times:.2f} x"
-    return text + f"{ratio:>11}" + (f"{results.spread(rates):>8.0%}" if rates else "")
+    spread = f"{results.spread(rates):.0%}" if rates and len(rates) > 1 else "-"
+    return text + f"{ratio:>11}{spread:>8}"
 
 
 def suite_lines(data, name, mode):
@@ -94,6 +95,8 @@ def notes(data):
     yield (f"medians of {options['turns']} alternating turns of {options['seconds']:g} s;"
            " spread is (max - min) / median; \"ours is\" divides our figure by the row's,"
            " and the row's instructions by ours")
+    if options["turns"] == 1:
+        yield "one turn: its spread is not known, so that timed verdicts are a first look"
     if options["poll"] is not None:
         yield f"longest spin of every backend that can: {options['poll']} us"
     if data["machine"]["load"] > 1:
