@@ -12,16 +12,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
-#include <linux/virtio_config.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bus.h"
+#include "driver.h"
 #include "event.h"
-#include "memory.h"
-#include "options.h"
 #include "util.h"
 #include "vm.h"
 #include "lib/blkreq.h"
@@ -31,13 +28,7 @@
 #define SECTORS		(DISK_BYTES / 512)
 #define QUEUE_SIZE	64
 
-#define STATUS		0x14
-#define DEVICE		0x2000
 #define WCE		(DEVICE + offsetof(struct virtio_blk_config, wce))
-
-#define S_FEATURES	0xb
-#define S_OK		0xf
-#define S_NEEDS_RESET	0x40
 
 #define F(bit)		VIRTIO_BIT(VIRTIO_##bit)
 #define F_ALWAYS	(F(F_VERSION_1) | F(F_RING_RESET) | F(BLK_F_SEG_MAX) |	\
@@ -59,20 +50,13 @@ FIXTURE_SETUP(disk)
 {
 	int fd;
 
-	bus_reset();
 	strcpy(self->path, "dev_blk_test.XXXXXX");
 	fd = mkstemp(self->path);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ftruncate(fd, DISK_BYTES));
 	close(fd);
 	gmem_init(&self->gmem);
-	self->mem.nr = 1;
-	self->mem.regions[0].gpa = GMEM_LOW_GPA;
-	self->mem.regions[0].size = GMEM_REGION_SIZE;
-	self->mem.regions[0].hva = gmem_va(&self->gmem, GMEM_LOW_GPA);
-	bus.mem = &self->mem;
-	bus.cpus = 1;
-	bus.options = &self->opts;
+	driver_vm(&self->mem, &self->gmem, &self->opts);
 	self->opt = &self->opts.disks[0];
 	*self->opt = (struct disk_options) {
 		.path = self->path,
@@ -101,39 +85,11 @@ static int create(struct disk_options *opt)
 	return dev_blk_create(NULL, opt);
 }
 
-static uint64_t offered(void)
-{
-	uint64_t low;
-
-	bus_write(bus.pci, 0x00, 0, 4);
-	low = bus_read(bus.pci, 0x04, 4);
-	bus_write(bus.pci, 0x00, 1, 4);
-	return low | bus_read(bus.pci, 0x04, 4) << 32;
-}
-
-static void negotiate(uint64_t features)
-{
-	bus_write(bus.pci, STATUS, 0, 1);
-	bus_write(bus.pci, STATUS, 1, 1);
-	bus_write(bus.pci, STATUS, 3, 1);
-	bus_write(bus.pci, 0x08, 0, 4);
-	bus_write(bus.pci, 0x0c, (uint32_t)features, 4);
-	bus_write(bus.pci, 0x08, 1, 4);
-	bus_write(bus.pci, 0x0c, features >> 32, 4);
-	bus_write(bus.pci, STATUS, S_FEATURES, 1);
-}
-
 /* Brings the device up with the rings of @q as queue 0. */
 static void bring_up(struct vq *q, uint64_t features)
 {
-	negotiate(features);
-	vq_reset(q, 0);
-	bus_write(bus.pci, 0x16, 0, 2);
-	bus_write(bus.pci, 0x18, QUEUE_SIZE, 2);
-	bus_write(bus.pci, 0x20, q->desc_gpa, 8);
-	bus_write(bus.pci, 0x28, q->avail_gpa, 8);
-	bus_write(bus.pci, 0x30, q->used_gpa, 8);
-	bus_write(bus.pci, 0x1c, 1, 2);
+	driver_negotiate(features);
+	driver_ring(0, q, QUEUE_SIZE);
 	bus_write(bus.pci, STATUS, S_OK, 1);
 }
 
@@ -146,7 +102,7 @@ static u8 request(struct blkreq *r, struct vq *q, u32 type, u64 sector, u32 len)
 	blkreq_set(r, type, sector, len);
 	must(vq_add(q, bufs, blkreq_plain(r, bufs), NULL, r) >= 0, "queue full");
 	vq_publish(q);
-	bus_write(bus.pci, 0x3000, 0, 2);
+	bus_write(bus.pci, NOTIFY, 0, 2);
 	for (int ms = 0; !vq_get_used(q, &used); ms++) {
 		must(ms < LIMIT_MS, "no answer");
 		usleep(1000);
@@ -158,7 +114,8 @@ static u8 request(struct blkreq *r, struct vq *q, u32 type, u64 sector, u32 len)
 TEST_F(disk, features)
 {
 	ASSERT_EQ(0, create(self->opt));
-	EXPECT_EQ(F_ALWAYS | F_RANGES | F(RING_F_INDIRECT_DESC) | F(RING_F_EVENT_IDX), offered());
+	EXPECT_EQ(F_ALWAYS | F_RANGES | F(RING_F_INDIRECT_DESC) | F(RING_F_EVENT_IDX),
+		  driver_offered());
 }
 
 TEST_F(disk, features_of_options)
@@ -171,8 +128,8 @@ TEST_F(disk, features_of_options)
 	self->opt->queues = 4;
 	ASSERT_EQ(0, create(self->opt));
 	EXPECT_EQ(F_ALWAYS | F(F_RING_PACKED) | F(F_IN_ORDER) | F(BLK_F_RO) | F(BLK_F_MQ),
-		  offered());
-	EXPECT_EQ(4, bus_read(bus.pci, 0x12, 2));
+		  driver_offered());
+	EXPECT_EQ(4, bus_read(bus.pci, NUM_QUEUES, 2));
 }
 
 /* BLK-004, 017, 018: fields that are there, and zeroes in the rest */
@@ -234,7 +191,7 @@ TEST_F(disk, writeback)
 	ASSERT_EQ(0, create(self->opt));
 	bus_write(bus.pci, WCE, 0, 1);
 	EXPECT_EQ(1, bus_read(bus.pci, WCE, 1));
-	negotiate(F_ALWAYS);
+	driver_negotiate(F_ALWAYS);
 	bus_write(bus.pci, WCE, 2, 1);
 	bus_write(bus.pci, WCE, 0, 2);
 	bus_write(bus.pci, WCE - 3, 0, 4);
@@ -244,10 +201,10 @@ TEST_F(disk, writeback)
 	bus_write(bus.pci, STATUS, 0, 1);
 	EXPECT_EQ(1, bus_read(bus.pci, WCE, 1));
 
-	negotiate(F_ALWAYS & ~F(BLK_F_CONFIG_WCE));
+	driver_negotiate(F_ALWAYS & ~F(BLK_F_CONFIG_WCE));
 	bus_write(bus.pci, WCE, 0, 1);
 	EXPECT_EQ(1, bus_read(bus.pci, WCE, 1));
-	negotiate(F_ALWAYS & ~F(BLK_F_FLUSH));
+	driver_negotiate(F_ALWAYS & ~F(BLK_F_FLUSH));
 	EXPECT_EQ(0, bus_read(bus.pci, WCE, 1));
 	bus_write(bus.pci, WCE, 1, 1);
 	EXPECT_EQ(0, bus_read(bus.pci, WCE, 1));
@@ -288,14 +245,14 @@ TEST_F(disk, needs_reset)
 		ASSERT_EQ(S_OK, bus_read(bus.pci, STATUS, 1));
 		EXPECT_EQ(VIRTIO_BLK_S_OK,
 			  request(&self->req, &self->q, VIRTIO_BLK_T_IN, 0, 4096));
-		bus_read(bus.pci, 0x1000, 1);
+		bus_read(bus.pci, ISR, 1);
 		vq_offer(&self->q, QUEUE_SIZE);
 		vq_publish(&self->q);
-		bus_write(bus.pci, 0x3000, 0, 2);
+		bus_write(bus.pci, NOTIFY, 0, 2);
 		ASSERT_TRUE(wait_needs_reset());
 		bus_pump();
 		EXPECT_TRUE(bus.intx);
-		EXPECT_EQ(2, bus_read(bus.pci, 0x1000, 1) & 2);
+		EXPECT_EQ(2, bus_read(bus.pci, ISR, 1) & 2);
 		bus_write(bus.pci, STATUS, 0, 1);
 		EXPECT_EQ(0, bus_read(bus.pci, STATUS, 1));
 	}
@@ -368,7 +325,7 @@ static void submit(struct blkreq *r, struct vq *q, u32 type, u64 sector, u32 len
 	blkreq_set(r, type, sector, len);
 	must(vq_add(q, bufs, blkreq_plain(r, bufs), NULL, r) >= 0, "queue full");
 	vq_publish(q);
-	bus_write(bus.pci, 0x3000, 0, 2);
+	bus_write(bus.pci, NOTIFY, 0, 2);
 }
 
 /* Wait until @n requests are used. */
@@ -474,22 +431,22 @@ static void resize(struct _test_data_disk *self, struct __test_metadata *_metada
 	ASSERT_EQ(0, create(self->opt));
 	bring_up(&self->q, F_ALWAYS);
 	before = bus_read(bus.pci, DEVICE, 8);
-	bus_read(bus.pci, 0x1000, 1);
+	bus_read(bus.pci, ISR, 1);
 	ctl("resize", "");
-	EXPECT_EQ(0, bus_read(bus.pci, 0x1000, 1) & 2);
+	EXPECT_EQ(0, bus_read(bus.pci, ISR, 1) & 2);
 	EXPECT_NE(NULL, strstr(ctl("resize", "1G"), "error: `resize` takes no size"));
 	for (int round = 0; round < 3; round++) {
 		sectors = round == 1 ? less : more;
 		ASSERT_EQ(0, truncate(self->path, round == 1 ? 4 << 20 : 2 * DISK_BYTES));
 		EXPECT_EQ(sectors, strtoull(ctl("resize", "") + strlen("sectors="), NULL, 10));
 		/* ISR: the configuration changed, and only if it did */
-		EXPECT_EQ(sectors == before ? 0 : 2, bus_read(bus.pci, 0x1000, 1) & 2);
+		EXPECT_EQ(sectors == before ? 0 : 2, bus_read(bus.pci, ISR, 1) & 2);
 		EXPECT_EQ(sectors, bus_read(bus.pci, DEVICE, 8));
 		EXPECT_EQ(VIRTIO_BLK_S_OK, request(&self->req, &self->q, VIRTIO_BLK_T_OUT,
 						   sectors - 8, 4096));
 		EXPECT_EQ(VIRTIO_BLK_S_IOERR, request(&self->req, &self->q, VIRTIO_BLK_T_OUT,
 						      sectors - 7, 4096));
-		bus_read(bus.pci, 0x1000, 1);
+		bus_read(bus.pci, ISR, 1);
 		before = sectors;
 	}
 }

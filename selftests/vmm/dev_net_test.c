@@ -11,37 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net_rig.h"
 #include "options_value.h"
 #include "util.h"
 #include "vm.h"
-#include <kselftest_harness.h>
-
-FIXTURE(net) {
-	struct net_rig rig;
-};
-
-FIXTURE_VARIANT(net) {
-	bool packed;
-};
-
-FIXTURE_VARIANT_ADD(net, split) {
-	.packed = false,
-};
-
-FIXTURE_VARIANT_ADD(net, packed) {
-	.packed = true,
-};
-
-FIXTURE_SETUP(net)
-{
-	rig_init(&self->rig, variant->packed);
-}
-
-FIXTURE_TEARDOWN(net)
-{
-	rig_free(&self->rig);
-}
+#include "net_fixture.h"
 
 #define RUN(class, cmd, ...) ({							\
 	u8 _d[] = { __VA_ARGS__ };						\
@@ -71,7 +44,7 @@ TEST_F(net, features)
 
 	ASSERT_EQ(0, rig_create(&self->rig));
 	EXPECT_EQ(F_ALWAYS | rings | F_FILTER | F_CSUM | F_TSO | F_USO | NET_BIT(MRG_RXBUF),
-		  rig_offered());
+		  driver_offered());
 	self->rig.opt->queues = 2;
 	self->rig.opt->tso = false;
 	self->rig.opt->mrg_rxbuf = false;
@@ -82,13 +55,13 @@ TEST_F(net, features)
 	port.uso = false;
 	ASSERT_EQ(0, rig_create(&self->rig));
 	EXPECT_EQ(F_ALWAYS | packed | VIRTIO_BIT(VIRTIO_F_IN_ORDER) | NET_BIT(CTRL_VLAN) |
-		  F_CSUM | NET_BIT(MQ), rig_offered());
-	EXPECT_EQ(5, bus_read(bus.pci, 0x12, 2));
+		  F_CSUM | NET_BIT(MQ), driver_offered());
+	EXPECT_EQ(5, bus_read(bus.pci, NUM_QUEUES, 2));
 	/* passt computes no checksums for others. */
 	self->rig.opt->queues = 1;
 	port.kind = NET_PORT_PASST;
 	ASSERT_EQ(0, rig_create(&self->rig));
-	EXPECT_EQ(0, rig_offered() & (NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS));
+	EXPECT_EQ(0, driver_offered() & (NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS));
 }
 
 /* NET-001, 002, 010, 011, 015, 016: the fields, and nobody writes them */
@@ -317,8 +290,8 @@ TEST_F(net, pairs)
 	EXPECT_EQ(VIRTIO_NET_OK, rig_command(&self->rig, 4, 4, 0, "\1", 2));
 	EXPECT_EQ(1, port.pairs);
 	EXPECT_EQ(VIRTIO_NET_OK, rig_command(&self->rig, 4, 4, 0, "\2", 2));
-	bus_write(bus.pci, 0x16, 3, 2);
-	bus_write(bus.pci, 0x3a, 1, 2);
+	bus_write(bus.pci, QUEUE_SELECT, 3, 2);
+	bus_write(bus.pci, Q_RESET, 1, 2);
 	/* A queue of the second pair is in reset. */
 	EXPECT_EQ(VIRTIO_NET_ERR, rig_command(&self->rig, 4, 4, 0, "\2", 2));
 	bus_write(bus.pci, STATUS, 0, 1);
@@ -357,12 +330,12 @@ TEST_F(net, link_and_announce)
 	ASSERT_EQ(0, rig_create(&self->rig));
 	EXPECT_EQ(-EOPNOTSUPP, bus.hook->command(bus.hook->opaque, "announce", none, out));
 	rig_bring_up(&self->rig, F_ALWAYS, 3);
-	generation = bus_read(bus.pci, 0x15, 1);
+	generation = bus_read(bus.pci, GENERATION, 1);
 	EXPECT_EQ(0, bus.hook->command(bus.hook->opaque, "link", arg, out));
 	EXPECT_EQ(0, bus_read(bus.pci, DEVICE + 6, 2));
-	EXPECT_NE(generation, bus_read(bus.pci, 0x15, 1));
+	EXPECT_NE(generation, bus_read(bus.pci, GENERATION, 1));
 	bus_pump();
-	EXPECT_EQ(2, bus_read(bus.pci, 0x1000, 1) & 2);
+	EXPECT_EQ(2, bus_read(bus.pci, ISR, 1) & 2);
 	EXPECT_EQ(-EINVAL, bus.hook->command(bus.hook->opaque, "link", bad, out));
 	EXPECT_EQ(-EINVAL, bus.hook->command(bus.hook->opaque, "limit", none, out));
 	EXPECT_EQ(0, bus.hook->command(bus.hook->opaque, "announce", none, out));

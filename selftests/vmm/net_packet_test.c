@@ -11,36 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net_rig.h"
 #include "util.h"
 #include "vm.h"
-#include <kselftest_harness.h>
-
-FIXTURE(net) {
-	struct net_rig rig;
-};
-
-FIXTURE_VARIANT(net) {
-	bool packed;
-};
-
-FIXTURE_VARIANT_ADD(net, split) {
-	.packed = false,
-};
-
-FIXTURE_VARIANT_ADD(net, packed) {
-	.packed = true,
-};
-
-FIXTURE_SETUP(net)
-{
-	rig_init(&self->rig, variant->packed);
-}
-
-FIXTURE_TEARDOWN(net)
-{
-	rig_free(&self->rig);
-}
+#include "net_fixture.h"
 
 /* NET-005, HD-045: a large packet over many buffers, and what has no room */
 TEST_F(net, mergeable)

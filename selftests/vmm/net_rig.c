@@ -22,18 +22,11 @@ const u8 broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 void rig_init(struct net_rig *rig, bool packed)
 {
-	bus_reset();
 	memset(&port, 0, sizeof(port));
 	port.mtu = 1500;
 	port.uso = true;
 	gmem_init(&rig->gmem);
-	rig->mem.nr = 1;
-	rig->mem.regions[0].gpa = GMEM_LOW_GPA;
-	rig->mem.regions[0].size = GMEM_REGION_SIZE;
-	rig->mem.regions[0].hva = gmem_va(&rig->gmem, GMEM_LOW_GPA);
-	bus.mem = &rig->mem;
-	bus.cpus = 1;
-	bus.options = &rig->opts;
+	driver_vm(&rig->mem, &rig->gmem, &rig->opts);
 	rig->opt = &rig->opts.nets[0];
 	*rig->opt = (struct net_options) {
 		.tap = "tap",
@@ -66,40 +59,15 @@ void rig_free(struct net_rig *rig)
 	gmem_free(&rig->gmem);
 }
 
-u64 rig_offered(void)
-{
-	u64 low;
-
-	bus_write(bus.pci, 0x00, 0, 4);
-	low = bus_read(bus.pci, 0x04, 4);
-	bus_write(bus.pci, 0x00, 1, 4);
-	return low | bus_read(bus.pci, 0x04, 4) << 32;
-}
-
 /* Brings the device up with @features and its first @queues rings. */
 void rig_bring_up(struct net_rig *rig, u64 features, unsigned int queues)
 {
 	if (rig->opt->packed)
 		features |= VIRTIO_BIT(VIRTIO_F_RING_PACKED);
 	rig->next = 0;
-	bus_write(bus.pci, STATUS, 0, 1);
-	bus_write(bus.pci, STATUS, 3, 1);
-	bus_write(bus.pci, 0x08, 0, 4);
-	bus_write(bus.pci, 0x0c, (u32)features, 4);
-	bus_write(bus.pci, 0x08, 1, 4);
-	bus_write(bus.pci, 0x0c, features >> 32, 4);
-	bus_write(bus.pci, STATUS, S_FEATURES, 1);
-	for (unsigned int i = 0; i < queues; i++) {
-		struct vq *q = &rig->q[i];
-
-		vq_reset(q, vq_fresh_base(q));
-		bus_write(bus.pci, 0x16, i, 2);
-		bus_write(bus.pci, 0x18, QUEUE_SIZE, 2);
-		bus_write(bus.pci, 0x20, q->desc_gpa, 8);
-		bus_write(bus.pci, 0x28, q->avail_gpa, 8);
-		bus_write(bus.pci, 0x30, q->used_gpa, 8);
-		bus_write(bus.pci, 0x1c, 1, 2);
-	}
+	driver_negotiate(features);
+	for (unsigned int i = 0; i < queues; i++)
+		driver_ring(i, &rig->q[i], QUEUE_SIZE);
 	bus_write(bus.pci, STATUS, S_OK, 1);
 }
 
@@ -196,9 +164,6 @@ int rig_create(struct net_rig *rig)
 {
 	if (bus.hook)
 		bus.hook->stop(bus.hook->opaque);
-	bus_reset();
-	bus.mem = &rig->mem;
-	bus.cpus = 1;
-	bus.options = &rig->opts;
+	driver_vm(&rig->mem, &rig->gmem, &rig->opts);
 	return dev_net_create(NULL, rig->opt);
 }

@@ -6,16 +6,10 @@
 #ifndef SELFTESTS_VMM_NET_RIG_H
 #define SELFTESTS_VMM_NET_RIG_H
 
-#include <linux/virtio_config.h>
-#include <linux/virtio_ring.h>
-
-#include "bus.h"
-#include "memory.h"
+#include "driver.h"
 #include "net_features.h"
 #include "net_port.h"
-#include "options.h"
 #include "port.h"
-#include "lib/vring.h"
 
 #define QUEUE_SIZE	64
 #define QUEUES_MAX	5
@@ -23,14 +17,6 @@
 #define PACKET_BYTES	(NET_HDR_BYTES + 65536)
 #define LIMIT		5000
 #define QUIET_MS	20
-
-#define STATUS		0x14
-#define DEVICE		0x2000
-#define NOTIFY		0x3000
-
-#define S_FEATURES	0xb
-#define S_OK		0xf
-#define S_NEEDS_RESET	0x40
 
 #define HDR		NET_HDR_BYTES
 #define F_RING		(VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_RING_RESET))
@@ -76,7 +62,6 @@ void rig_init(struct net_rig *rig, bool packed);
 void rig_free(struct net_rig *rig);
 int rig_create(struct net_rig *rig);
 void rig_bring_up(struct net_rig *rig, u64 features, unsigned int queues);
-u64 rig_offered(void);
 void rig_kick(unsigned int queue);
 bool rig_wait_used(struct vq *q, struct vq_used *used);
 int rig_command(struct net_rig *rig, unsigned int queue, u8 class, u8 cmd, const void *data,

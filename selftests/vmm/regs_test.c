@@ -7,51 +7,17 @@
  * Ids name rows of the conformance list (PCI, VMM, BLK) and of the list of
  * hostile drivers (HD).
  */
-#include <linux/virtio_config.h>
-#include <linux/virtio_pci.h>
-#include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bus.h"
+#include "driver.h"
 #include "event.h"
-#include "memory.h"
 #include "util.h"
 #include <kselftest_harness.h>
 
 #define QUEUES		4
 #define QUEUE_SIZE	256
 #define CONFIG_BYTES	60
-
-/* Common configuration structure. */
-#define OFFERED_SELECT	0x00
-#define OFFERED		0x04
-#define ACCEPT_SELECT	0x08
-#define ACCEPT		0x0c
-#define CONFIG_VECTOR	0x10
-#define NUM_QUEUES	0x12
-#define STATUS		0x14
-#define GENERATION	0x15
-#define QUEUE_SELECT	0x16
-#define Q_SIZE		0x18
-#define Q_VECTOR	0x1a
-#define Q_ENABLE	0x1c
-#define Q_NOTIFY_OFF	0x1e
-#define Q_DESC		0x20
-#define Q_DRIVER	0x28
-#define Q_DEVICE	0x30
-#define Q_RESET		0x3a
-#define ISR		0x1000
-#define DEVICE		0x2000
-#define NOTIFY		0x3000
-#define BAR_END		0x4000
-
-#define S_ACK		VIRTIO_CONFIG_S_ACKNOWLEDGE
-#define S_DRIVER	(S_ACK | VIRTIO_CONFIG_S_DRIVER)
-#define S_FEATURES	(S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
-#define S_OK		(S_FEATURES | VIRTIO_CONFIG_S_DRIVER_OK)
-#define S_NEEDS_RESET	VIRTIO_CONFIG_S_NEEDS_RESET
-#define S_FAILED	VIRTIO_CONFIG_S_FAILED
 
 #define F_DEVICE	9
 #define FEATURES	(VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_RING_RESET) | \
