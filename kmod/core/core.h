@@ -169,6 +169,20 @@ struct kvh_gather {
 };
 
 /**
+ * struct kvh_nap - do naps for a queue that the owner allows no time pay? see poll.c
+ * @chains: kvh_vq_stats.chains when the last one ended
+ * @judged: what it brought has been looked at
+ * @every:  waits that are left out from one nap to the next
+ * @left:   as many are still to be left out
+ */
+struct kvh_nap {
+	u64 chains;
+	bool judged;
+	unsigned int every;
+	unsigned int left;
+};
+
+/**
  * enum kvh_vq_state - life of a queue
  * @KVH_VQ_STOPPED: no ring mapped; set-up may change
  * @KVH_VQ_RUNNING: the worker owns the ring
@@ -270,6 +284,7 @@ struct kvh_miss {
  * @kick_on:   the driver was asked for doorbells
  * @parked:    the backend waits for something else than buffers
  * @gather:    how many completions to hold
+ * @nap:       whether to sleep in the middle of a turn
  * @spin_ns:   how long the worker spins for new work at present
  * @slept_at:  local_clock() when it last went to sleep
  * @kick:      doorbell; its members are also used from wake-up context
@@ -318,6 +333,7 @@ struct kvh_vq {
 	bool kick_on;
 	bool parked;
 	struct kvh_gather gather;
+	struct kvh_nap nap;
 	u64 spin_ns;
 	u64 slept_at;
 

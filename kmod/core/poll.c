@@ -20,8 +20,12 @@
  *	it can ring for them is worth some microseconds.
  *
  * A worker that has its CPU to itself spins. With others about (vCPUs: spinning
- * would keep away the very work waited for) it sleeps on a timer, doorbells
- * still off, and only for a driver that is known to be busy.
+ * would keep away the very work waited for) it naps, asleep on a timer, doorbells
+ * still off, and only for a driver that is known to be busy. A nap saves the
+ * driver its doorbells and delays what it has made available meanwhile: good
+ * for a stream, bad for a driver that waits for an answer to each request. Where
+ * the owner allows no time naps are therefore judged by what they bring, and
+ * after one that brought too little the next ones are left out.
  *
  * Everything here runs in the queue's worker with the queue lock held.
  */
@@ -39,6 +43,12 @@
 #define TRIAL_MIN	16u
 #define TRIAL_NORMAL	256u
 #define TRIAL_MAX	4096u
+
+/* Chains that make a nap worth the delay. */
+#define NAP_CHAINS	3u
+
+/* Most waits left out between two naps. */
+#define NAP_EVERY_MAX	256u
 
 /* Late by as much is not late. */
 #define NAP_SLACK_NS	((u64)2 * NSEC_PER_USEC)
@@ -95,6 +105,34 @@ static void nap(struct kvh_vq *vq, u64 ns)
 	if (!has_work(vq) && !wanted_elsewhere(vq))
 		schedule_hrtimeout_range(&t, NAP_SLACK_NS, HRTIMER_MODE_REL);
 	kvh_worker_nap_end(worker);
+	vq->nap.chains = vq->stats.chains;
+	vq->nap.judged = false;
+}
+
+/* What came of the last nap, now that all of it has been served? */
+static void nap_judge(struct kvh_vq *vq)
+{
+	struct kvh_nap *nap = &vq->nap;
+
+	nap->judged = true;
+	if (vq->stats.chains - nap->chains >= NAP_CHAINS)
+		nap->every = 0;
+	else
+		nap->every = min(2 * nap->every + 1, NAP_EVERY_MAX);
+	nap->left = nap->every;
+}
+
+/* Is it time for a nap, of a queue the owner allows no time? */
+static bool nap_pays(struct kvh_vq *vq)
+{
+	struct kvh_nap *nap = &vq->nap;
+
+	if (!nap->judged)
+		nap_judge(vq);
+	if (!nap->left)
+		return true;
+	nap->left--;
+	return false;
 }
 
 /* Wait until @end, spinning or asleep. Return: true if there is work. */
@@ -129,6 +167,7 @@ static bool wait_for_work(struct kvh_vq *vq, u64 end)
 void kvh_poll_reset(struct kvh_vq *vq)
 {
 	vq->gather = (struct kvh_gather){ .target = 1, .every = TRIAL_MIN, .left = TRIAL_MIN };
+	vq->nap = (struct kvh_nap){ .judged = true };
 	vq->spin_ns = 0;
 	vq->slept_at = 0;
 }
@@ -286,16 +325,19 @@ void kvh_poll_sleeps(struct kvh_vq *vq)
  */
 bool kvh_poll_idle(struct kvh_vq *vq)
 {
-	bool busy = vq->gather.target > 1;
+	bool busy = vq->busyloop && vq->gather.target > 1;
 	u64 most = idle_max(vq);
 	u64 wait = busy ? most : min(vq->spin_ns, most);
 	u64 begun;
 	bool found;
 
 	lockdep_assert_held(&vq->lock);
+	if (!wait)
+		return false;
 	/* Only a busy driver is worth a timer. */
-	busy |= !vq->busyloop;
-	if (!wait || wanted_elsewhere(vq) || (!busy && !may_spin()))
+	if (!vq->busyloop)
+		busy = nap_pays(vq);
+	if (wanted_elsewhere(vq) || (!busy && !may_spin()))
 		return false;
 	begun = local_clock();
 	found = busy ? wait_for_work(vq, begun + wait) : spin(vq, begun + wait);

@@ -3,8 +3,12 @@
  * What the guest sends comes out of the tap byte for byte, in order, however
  * its buffers are cut, and every buffer comes back.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "kselftest_harness.h"
 #include "pair.h"
 
@@ -151,33 +155,78 @@ static u32 linger_set(u32 us)
 	return was;
 }
 
-#define LINGER_FRAMES	200u
+#define LINGER_ROUNDS	100u
 
-/* How many of so many frames, each sent when the last has come, needed no doorbell? */
-static u32 unrung(u32 linger_us)
+/* Frames of a round that is worth waiting for. */
+#define LINGER_BURST	8u
+
+/* Add frames one by one, each with a doorbell if one is wanted; then wait for all. */
+static void send_burst(struct pair *p, u32 n)
 {
 	static u8 out[FRAME_MAX], in[FRAME_MAX];
+	struct vq_used u[LINGER_BURST];
+	u32 i;
+
+	frame_fill(out, 60, n);
+	for (i = 0; i < n; i++) {
+		struct vq_buf b = { p->buf + i * 4096, 60 + HDR, false };
+
+		pair_put(p, b.gpa, NULL, out, 60);
+		must(pair_add(p, TX, &b, 1, p) >= 0, "transmit ring full");
+		vq_kick(&p->k.q[TX]);
+	}
+	must(vq_wait_used(&p->k.q[TX], u, n) == n, "frames are not used");
+	for (i = 0; i < n; i++)
+		must(packet_recv(p->peer, in, LIMIT_MS) == 60, "frame %u has not come", i);
+}
+
+/* How many of so many rounds, each begun when the last has ended, needed no doorbell? */
+static u32 unrung(u32 linger_us, u32 burst)
+{
 	u32 i, was = linger_set(linger_us);
 	struct kvhost_vring_stats st;
 	struct pair p;
 
 	pair_start(&p, &(struct pair_opts){ });
-	for (i = 0; i < LINGER_FRAMES; i++) {
-		frame_fill(out, 60, i);
-		must(pair_send(&p, NULL, out, 60, 0), "frame %u is not used", i);
-		must(packet_recv(p.peer, in, LIMIT_MS) == 60, "frame %u has not come", i);
-	}
+	for (i = 0; i < LINGER_ROUNDS; i++)
+		send_burst(&p, burst);
 	kvhost_stats(&p.k, TX, &st);
 	pair_stop(&p);
 	linger_set(was);
-	return LINGER_FRAMES - (st.kicks < LINGER_FRAMES ? st.kicks : LINGER_FRAMES);
+	return LINGER_ROUNDS - (st.kicks < LINGER_ROUNDS ? st.kicks : LINGER_ROUNDS);
 }
 
 /* While frames follow each other within tx_linger_us, the guest need not ring. */
 TEST(frames_that_follow_soon_need_no_doorbell)
 {
-	EXPECT_GT(unrung(10000), LINGER_FRAMES / 2);
-	EXPECT_LT(unrung(0), LINGER_FRAMES / 2);
+	EXPECT_GT(unrung(10000, LINGER_BURST), LINGER_ROUNDS / 2);
+	EXPECT_LT(unrung(0, LINGER_BURST), LINGER_ROUNDS / 2);
+}
+
+/*
+ * A guest that sends one frame and waits for what comes of it rings, and is not
+ * kept waiting for a timer. Others want the CPUs, so that nobody spins.
+ */
+TEST(a_frame_by_itself_does_not_wait_for_more)
+{
+	pid_t hogs[64];
+	long n = sysconf(_SC_NPROCESSORS_ONLN), i;
+
+	n = n < (long)ARRAY_SIZE(hogs) ? n : (long)ARRAY_SIZE(hogs);
+	for (i = 0; i < n; i++) {
+		hogs[i] = fork();
+		must(hogs[i] >= 0, "fork: %m");
+		if (hogs[i])
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			;
+	}
+	EXPECT_LT(unrung(10000, 1), LINGER_ROUNDS / 2);
+	for (i = 0; i < n; i++) {
+		kill(hogs[i], SIGKILL);
+		waitpid(hogs[i], NULL, 0);
+	}
 }
 
 /* Send a frame and see it used, without asking for an interrupt. */
