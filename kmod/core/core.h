@@ -140,6 +140,7 @@ struct kvh_worker {
  * @broken:        times the queue was marked broken
  * @faults:        by enum kvh_ring_fault
  * @pins:          pages pinned for the time of a request
+ * @windows:       times guest memory was opened for user access
  */
 struct kvh_vq_stats {
 	atomic64_t kicks;
@@ -152,6 +153,7 @@ struct kvh_vq_stats {
 	u64 broken;
 	u64 faults[KVH_FAULT_NR];
 	u64 pins;
+	u64 windows;
 };
 
 /**

@@ -298,6 +298,7 @@ static int env_copy(struct kvh_env *env, u64 gpa, void *buf, u64 len, bool to_gu
 		if (ret)
 			return ret;
 		up = (void __user *)(unsigned long)uaddr;
+		container_of(env, struct kvh_vq, env)->stats.windows++;
 		left = to_guest ? copy_to_user(up, buf, run) : copy_from_user(buf, up, run);
 		if (unlikely(left))
 			return -EFAULT;

@@ -47,6 +47,7 @@ static void stats_fill(struct kvh_vq *vq, struct kvhost_vring_stats *out)
 	for (i = 0; i < KVH_FAULT_NR; i++)
 		out->faults[i] = READ_ONCE(s->faults[i]);
 	out->pins = READ_ONCE(s->pins);
+	out->windows = READ_ONCE(s->windows);
 }
 
 /**

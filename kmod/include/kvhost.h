@@ -17,6 +17,7 @@
 #include <linux/bvec.h>
 #include <linux/module.h>
 #include <linux/types.h>
+#include <linux/uio.h>
 #include <uapi/kvhost_counters.h>
 #include "../ring/ring.h"
 
@@ -185,5 +186,11 @@ struct kvh_pin {
 int kvh_pin_get(struct kvh_pin *pin, struct kvh_vq *vq, const struct kvh_seg *segs,
 		unsigned int n, u64 off, size_t len, bool write);
 void kvh_pin_put(struct kvh_pin *pin, struct kvh_vq *vq);
+
+/* Guest memory by the owner's addresses, for a copy that somebody else makes. */
+int kvh_iov_get(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n, u64 off,
+		size_t len, bool write, struct iovec *iov, unsigned int max);
+void kvh_iov_written(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n, u64 off,
+		     size_t len);
 
 #endif /* _KVHOST_H */

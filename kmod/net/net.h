@@ -43,6 +43,9 @@ struct socket;
 /* Frames up to this length, header included, are copied rather than pinned. */
 #define NET_COPY_MAX	2048u
 
+/* Pieces of guest memory that one frame is received into at most without a pin. */
+#define NET_IOVS	256u
+
 /**
  * struct net_sock - the other end: a tap, a macvtap or a packet socket
  * @file: what was given by its descriptor; NULL: none
@@ -95,6 +98,7 @@ struct net_tx {
  * @idle:    waits for frames, having had buffers
  * @stock:   buffers of the guest, taken and not filled yet; none between two
  *           calls of kvh_backend.serve
+ * @iov:     where a frame is put that is not copied twice
  */
 struct net_rx {
 	void *frames[NET_BATCH];
@@ -102,6 +106,7 @@ struct net_rx {
 	unsigned int end;
 	bool idle;
 	struct net_stock *stock;
+	struct iovec *iov;
 };
 
 /**

@@ -5,7 +5,7 @@
  * A tap's frames are taken from its ring in batches and handed back to the tap
  * one by one, with the place to put them: it makes the header. Short frames pass
  * through a private buffer, so that guest memory is opened once for each; longer
- * ones go straight to the guest's pages.
+ * ones go straight to the guest's buffers.
  *
  * Without frames the queue is parked: doorbells stay off, the socket wakes it.
  * Without buffers it asks for doorbells, and frames wait in the socket. A frame
@@ -46,7 +46,11 @@ int net_rx_start(struct net_queue *nq)
 {
 	nq->rx.idle = false;
 	nq->rx.stock = net_stock_new();
-	return nq->rx.stock ? 0 : -ENOMEM;
+	nq->rx.iov = kvmalloc_array(NET_IOVS, sizeof(*nq->rx.iov), GFP_KERNEL_ACCOUNT);
+	if (nq->rx.stock && nq->rx.iov)
+		return 0;
+	net_rx_stop(nq);
+	return -ENOMEM;
 }
 
 /**
@@ -58,7 +62,9 @@ int net_rx_start(struct net_queue *nq)
 void net_rx_stop(struct net_queue *nq)
 {
 	net_stock_free(nq->rx.stock);
+	kvfree(nq->rx.iov);
 	nq->rx.stock = NULL;
+	nq->rx.iov = NULL;
 }
 
 /**
@@ -183,6 +189,37 @@ static int rx_copy(struct net_queue *nq, const struct rx_frame *f, unsigned int 
 			    NET_HDR_LEN + f->len);
 }
 
+/*
+ * Receive the frame at hand into the guest's buffers, behind @off bytes. Return: as
+ * functions that deliver
+ */
+static int rx_fill(struct net_queue *nq, unsigned int nsegs, size_t off, size_t len)
+{
+	const struct kvh_seg *segs = net_stock_segs(nq->rx.stock);
+	struct msghdr msg = { };
+	struct kvh_pin pin;
+	int n, ret;
+
+	n = kvh_iov_get(nq->vq, segs, nsegs, off, len, true, nq->rx.iov, NET_IOVS);
+	if (n < 0)
+		return n;
+	if (n) {
+		iov_iter_init(&msg.msg_iter, ITER_DEST, nq->rx.iov, n, len);
+		ret = rx_recv(nq, &msg, len);
+		kvh_iov_written(nq->vq, segs, nsegs, off, len);
+		if (ret == -EFAULT)
+			return ret;
+	} else {
+		ret = kvh_pin_get(&pin, nq->vq, segs, nsegs, off, len, true);
+		if (ret)
+			return ret;
+		iov_iter_bvec(&msg.msg_iter, ITER_DEST, pin.bv, pin.nr, len);
+		ret = rx_recv(nq, &msg, len);
+		kvh_pin_put(&pin, nq->vq);
+	}
+	return ret != len || iov_iter_count(&msg.msg_iter) ? -ENOMSG : 0;
+}
+
 static int rx_direct(struct net_queue *nq, const struct rx_frame *f, unsigned int nbufs,
 		     unsigned int nsegs)
 {
@@ -190,18 +227,10 @@ static int rx_direct(struct net_queue *nq, const struct rx_frame *f, unsigned in
 	struct virtio_net_hdr_v1 hdr = { .num_buffers = cpu_to_le16(nbufs) };
 	size_t off = nq->own_hdr ? NET_HDR_LEN : 0;
 	size_t len = NET_HDR_LEN + f->len - off;
-	struct msghdr msg = { };
-	struct kvh_pin pin;
-	int ret;
+	int ret = rx_fill(nq, nsegs, off, len);
 
-	ret = kvh_pin_get(&pin, nq->vq, segs, nsegs, off, len, true);
 	if (ret)
 		return ret;
-	iov_iter_bvec(&msg.msg_iter, ITER_DEST, pin.bv, pin.nr, len);
-	ret = rx_recv(nq, &msg, len);
-	kvh_pin_put(&pin, nq->vq);
-	if (ret != len || iov_iter_count(&msg.msg_iter))
-		return -ENOMSG;
 	/* Of the socket's header all but the last member is there. */
 	if (!off)
 		off = offsetof(struct virtio_net_hdr_v1, num_buffers);

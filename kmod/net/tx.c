@@ -197,18 +197,34 @@ static int tx_copy(struct net_queue *nq, const struct kvh_chain *c)
 	return tx_send(nq, &msg);
 }
 
-/* Send a frame from where it lies, behind the copy of its header. */
-static int tx_direct(struct net_queue *nq, const struct kvh_chain *c)
+/* Copy the header out of a pinned frame. Return: entries of the pin used up by it */
+static unsigned int tx_pinned_hdr(struct net_queue *nq, struct kvh_pin *pin)
 {
-	const struct kvh_seg *segs = kvh_vq_segs(nq->vq, c);
-	u32 len = c->read_len - NET_HDR_LEN;
+	unsigned int i, run, done = 0;
+
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
+	for (i = 0;; i++) {
+		struct bio_vec *bv = &pin->bv[i];
+
+		run = min_t(unsigned int, NET_HDR_LEN - done, bv->bv_len);
+		memcpy((u8 *)&nq->hdr + done, page_address(bv->bv_page) + bv->bv_offset, run);
+		done += run;
+		if (run == bv->bv_len)
+			continue;
+		bv->bv_offset += run;
+		bv->bv_len -= run;
+		return i;
+	}
+}
+
+/* Send what is pinned, its header checked. */
+static int tx_pinned(struct net_queue *nq, struct kvh_pin *pin, u32 len)
+{
+	unsigned int skip = tx_pinned_hdr(nq, pin);
 	struct bio_vec *bv = nq->tx.bv;
 	struct msghdr msg = { };
-	struct kvh_pin pin;
 	int ret;
 
-	if (kvh_vq_read(nq->vq, segs, c->n_read, 0, &nq->hdr, NET_HDR_LEN))
-		return -EFAULT;
 	if (!nq->own_hdr) {
 		ret = net_hdr_check(&nq->hdr, len);
 		if (ret)
@@ -218,18 +234,26 @@ static int tx_direct(struct net_queue *nq, const struct kvh_chain *c)
 		bv->bv_len = NET_HDR_LEN;
 		bv++;
 	}
-	ret = kvh_pin_get(&pin, nq->vq, segs, c->n_read, NET_HDR_LEN, len, false);
+	if (pin->nr >= NET_BVECS)
+		return -ENOMEM;
+	memcpy(bv, pin->bv + skip, (pin->nr - skip) * sizeof(*bv));
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, nq->tx.bv,
+		      bv - nq->tx.bv + pin->nr - skip,
+		      (nq->own_hdr ? 0 : NET_HDR_LEN) + len);
+	return tx_send(nq, &msg);
+}
+
+/* Send a frame from where it lies, behind the copy of its header. */
+static int tx_direct(struct net_queue *nq, const struct kvh_chain *c)
+{
+	struct kvh_pin pin;
+	int ret;
+
+	ret = kvh_pin_get(&pin, nq->vq, kvh_vq_segs(nq->vq, c), c->n_read, 0, c->read_len,
+			  false);
 	if (ret)
 		return ret == -ENOMEM ? ret : -EFAULT;
-	if (pin.nr < NET_BVECS) {
-		memcpy(bv, pin.bv, pin.nr * sizeof(*bv));
-		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, nq->tx.bv,
-			      bv - nq->tx.bv + pin.nr,
-			      (nq->own_hdr ? 0 : NET_HDR_LEN) + len);
-		ret = tx_send(nq, &msg);
-	} else {
-		ret = -ENOMEM;
-	}
+	ret = tx_pinned(nq, &pin, c->read_len - NET_HDR_LEN);
 	kvh_pin_put(&pin, nq->vq);
 	return ret;
 }

@@ -74,6 +74,9 @@ struct vhost_vring_worker {
  * @faults:           malformed rings and chains by kind
  * @pins:             pages pinned for the time of a request; none of registered
  *                    memory
+ * @windows:          times guest memory was opened for user access; none of
+ *                    registered memory. What a socket copies by itself counts
+ *                    once for each piece of the guest's buffers
  */
 struct kvhost_vring_stats {
 	__u32 index;
@@ -90,6 +93,7 @@ struct kvhost_vring_stats {
 	__u64 broken;
 	__u64 faults[KVHOST_FAULTS_MAX];
 	__u64 pins;
+	__u64 windows;
 };
 
 #define KVHOST_GET_VRING_STATS	_IOWR(KVHOST_IOCTL_TYPE, 0x02, struct kvhost_vring_stats)

@@ -39,6 +39,7 @@ struct kvhost_counter {
 	KVHOST_COUNTER(kvhost_vring_stats, "signals_suppressed", signals_suppressed), \
 	KVHOST_COUNTER(kvhost_vring_stats, "broken", broken), \
 	KVHOST_COUNTER(kvhost_vring_stats, "pins", pins), \
+	KVHOST_COUNTER(kvhost_vring_stats, "windows", windows), \
 }
 
 #define KVHOST_BLK_COUNTER(name, member) \
