@@ -165,7 +165,7 @@ def count_it(work, names, options):
                 lost = task.silent or task.status in (120, 121, 124)
                 if lost and task.name not in gather.done and tries > 1:
                     print(f"the counting test host of suite {task.name} hung or died, starting it"
-                          f" again; its log: {work.log(task.name)}", file=sys.stderr)
+                          f" again; its log: {work.log(f'count-{task.name}')}", file=sys.stderr)
                     again.append(task.name)
                     continue
                 why = None
