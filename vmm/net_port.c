@@ -308,16 +308,21 @@ int net_port_set_pairs(struct net_port *port, unsigned int pairs)
  * @port: the port
  * @mac:  the address
  *
- * A tap does not care; a macvtap has the address itself.
+ * A tap does not care; a macvtap has the address itself. An ipvtap has that of the
+ * card, and takes no other.
  *
  * Return: 0 or -errno of the interface.
  */
 int net_port_set_mac(struct net_port *port, const uint8_t *mac)
 {
-	struct ifreq ifr = { .ifr_hwaddr.sa_family = 1 /* ARPHRD_ETHER */ };
+	struct ifreq ifr = { };
 
 	if (port->kind != NET_PORT_MACVTAP)
 		return 0;
+	if (!ioctl(port->fds[0], SIOCGIFHWADDR, &ifr) &&
+	    !memcmp(ifr.ifr_hwaddr.sa_data, mac, 6))
+		return 0;
+	ifr.ifr_hwaddr.sa_family = 1; /* ARPHRD_ETHER */
 	memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
 	return ioctl(port->fds[0], SIOCSIFHWADDR, &ifr) < 0 ? -errno : 0;
 }

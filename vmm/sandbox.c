@@ -70,10 +70,10 @@ static const int allowed[] = {
 
 /* ioctl() by the type byte of its number: KVM, vhost, and our own. */
 static const unsigned int ioctl_types[] = { 0xae00, 0xaf00, 0xb700 };
-/* And these two of the terminal, others could type into it; three of disks; four of taps. */
+/* And these two of the terminal, others could type into it; three of disks; five of taps. */
 static const unsigned int ioctl_exact[] = {
 	TCGETS, TCSETS, BLKDISCARD, BLKSECDISCARD, BLKGETSIZE64,
-	TUNSETOFFLOAD, TUNSETTXFILTER, TUNSETQUEUE, SIOCSIFHWADDR,
+	TUNSETOFFLOAD, TUNSETTXFILTER, TUNSETQUEUE, SIOCSIFHWADDR, SIOCGIFHWADDR,
 };
 
 /* Filled before the filter is set: a signal handler cannot look a name up. */
