@@ -140,6 +140,8 @@ def not_measured():
     absent = [{"suite": "fake", "peer": THEIRS, "mode": "timed", "reason": "it is too hot"}]
     expect(verdict(rows, "the others", absent=absent), "not measured: theirs is absent")
     expect(verdict(rows, "the others"), "not measured: no rows of it")
+    failed = [{"suite": "fake", "mode": "timed", "reason": "it fell over"}]
+    expect(verdict(rows, "the others", failed=failed), "not measured: the suite failed")
     everything = fixture.data(registry, results, rows)["verdicts"]
     found = [v["verdict"] for v in everything if v["workload"] == "write"]
     expect(found, ["not measured: not part of this run"])
@@ -237,11 +239,11 @@ def failing_suite():
         for line in said.getvalue().splitlines():
             gather.take(line)
     expect((gather.at, gather.total), (5, 10))
-    gather.end(1, None)
+    gather.end(1, None, "x.log")
     expect([r["suite"] for r in gather.rows], ["fake", "next"])
     expect([r["suite"] for r in gather.absent], ["fake", "next"])
     expect([(r["suite"], r["reason"]) for r in gather.failed],
-           [("fake", "it fell over"), ("last", "the test host ended with status 1")])
+           [("fake", "it fell over"), ("last", "the test host ended with status 1; log: x.log")])
 
 
 @test

@@ -172,21 +172,23 @@ class Charts:
                 yield Panel(work["title"], "microseconds", bars, True)
 
     def counts(self):
-        """A row of panels for each workload: what a unit costs, by the counting boot
-        where there was one."""
+        """(panels, columns), a row of panels for each workload: what a unit costs, by the
+        counting boot where there was one."""
+        panels = []
         counted = any(place[0] == self.name and place[3] == COUNTED
                       for place in self.results.places)
         mode = COUNTED if counted else TIMED
         for work in self.suite["workloads"]:
             row = []
-            for key, title in COUNTS:
+            # Time is instructions only there.
+            for key, title in COUNTS if counted else COUNTS[1:]:
                 bars = self.bars(self.whiskers(work, mode, key))
-                # Time is instructions only there.
-                some = bars and any(bar[4] for bar in bars) and not (key == COST and not counted)
+                some = bars and any(bar[4] for bar in bars)
                 row.append(Panel(f"{work['name']}: {title} ({mode})", f"per {work['unit']}",
                                  bars, False) if some else None)
             if any(row):
-                yield from row
+                panels += row
+        return panels, len(COUNTS) if counted else len(COUNTS) - 1
 
 
 def draw(data, directory):
@@ -201,7 +203,7 @@ def draw(data, directory):
                 ("rate", "rate; whiskers: slowest and fastest turn", charts.rates(), COLUMNS),
                 ("latency", "latency; dot p50, triangle p99, cross p99.9", charts.latencies(),
                  COLUMNS),
-                ("counts", "cost of a unit", charts.counts(), len(COUNTS))):
+                ("counts", "cost of a unit", *charts.counts())):
             found = list(panels)
             if found:
                 reason = plot(f"{folder}/{name}-{kind}", f"{suite['title']}: {title}", found,

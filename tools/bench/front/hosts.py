@@ -71,11 +71,12 @@ class Gather:
             left = f", {steps.duration(pace * (self.total - self.at))} left"
         return f"{self.at}/{self.total}{left}: {self.said}"
 
-    def end(self, status, why):
+    def end(self, status, why, log):
         """The test host has ended: who did not get to the end has failed."""
         known = self.done | {row["suite"] for row in self.failed}
         lost = [name for name in self.names if name not in known]
         reason = why or ENDS.get(status, f"the test host ended with status {status}")
+        reason += f"; log: {log}"
         for name in lost:
             self.failed.append({"suite": name, "mode": self.mode, "reason": reason})
         if status > 1 and not lost:
@@ -128,7 +129,7 @@ def time_it(work, options, plan):
     log = work.log("measure")
     task = steps.Task("measure", command, log, gather.take)
     work.watch("measure", [task], gather.status)
-    gather.end(task.status, None)
+    gather.end(task.status, None, log)
     return gather
 
 
@@ -172,7 +173,7 @@ def count_it(work, names, options):
                 if task.silent:
                     why = (f"the counting test host fell silent for {COUNT_SILENCE} s,"
                            f" {COUNT_TRIES} times")
-                gather.end(task.status, why)
+                gather.end(task.status, why, work.log(f"count-{task.name}"))
                 found.append(gather)
         waiting = again
         if not waiting:

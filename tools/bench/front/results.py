@@ -197,6 +197,8 @@ class Judge:
             if (row["suite"] == suite and row["peer"] in (target["peer"], *target["rivals"])
                     and row.get("workload") in (None, target["workload"])):
                 return f"{row['peer']} is absent"
+        if any(row["suite"] == suite for row in self.results.data["failed"]):
+            return "the suite failed"
         asked = [p["name"] for p in parts["peers"]]
         if target["peer"] not in asked or (target["rivals"] and
                                            not any(r in asked for r in target["rivals"])):
