@@ -21,6 +21,8 @@ from meter import Meter, NothingDone
 
 # Each disk is read for so long before the first turn.
 WARM_UP_SECONDS = 0.2
+# A load has begun with so many; the file's file system writes something now and then.
+BEGUN_UNITS = 8
 # Thrown away at the beginning of each measurement.
 RAMP_SECONDS = 0.2
 # How much longer than asked for a load may take. On the counting boot a second is a
@@ -29,8 +31,8 @@ LATE_SECONDS = 60
 COUNTED_SECONDS, COUNTED_RAMP, COUNTED_LATE = 0.17, 0.05, 3600
 # Most turns of a load of which nothing is promised, and of what is counted.
 SIDE_TURNS, COUNTED_TURNS = 2, 1
-# A guest that gets lost is booted again so often.
-LOSSES = 2
+# What goes wrong with a guest so often may be the emulated processor's doing.
+LOSSES = 3
 
 # who: runs the disk, "kvhost" or "qemu", or None for no guest; option: of --disk, or
 # QEMU's aio=; where: it is measured in a run that is not told whom to measure, in
@@ -200,7 +202,7 @@ class Group:
         """One measurement: its figures."""
         guest, disk = self.where(load, way)
         device = self.backing.devices[load.kind]
-        meter = Meter(lambda: device.bytes_done() // load.bs)
+        meter = Meter(lambda: device.bytes_done() // load.bs, BEGUN_UNITS)
         pids = [guest.pid] if way.who else []
         seconds, ramp = self.times()
         guest.begin(self.command(load, way, disk, seconds))
@@ -222,25 +224,35 @@ class Group:
     def again(self, guest, failure):
         """Boot a guest that got lost, once more. A kernel that died is nobody's accident,
         but for the counting boot, where the emulated processor is often enough."""
-        self.losses[guest.name] = self.losses.get(guest.name, 0) + 1
-        died = "died" in str(failure) and not self.options.counted
-        if died or self.losses[guest.name] > LOSSES:
+        if "died" in str(failure) and not self.options.counted:
             raise failure
-        print(f"guest {guest.name}: {failure}; booting it again", flush=True)
         guest.stop()
         guest.start()
         guest.boot()
         self.prepare(guest)
 
     def attempt(self, action, load, way):
-        """Measure, say, with a new guest where the old one has got lost."""
+        """Measure, say, once more where the guest has got lost or the load was too slow to
+        be seen."""
         while True:
             try:
                 return action(load, way)
             except (Lost, NothingDone) as failure:
-                if not way.who:
+                guest, _ = self.where(load, way)
+                self.losses[guest.name] = self.losses.get(guest.name, 0) + 1
+                if not way.who or self.losses[guest.name] > LOSSES:
                     raise
-                self.again(self.guests[way.who], failure)
+                print(f"guest {guest.name}, {load.name}: {failure}; trying again", flush=True)
+                if isinstance(failure, Lost) or not self.ended(guest):
+                    self.again(guest, failure)
+
+    def ended(self, guest):
+        """Wait for the end of what the guest does; False if there is none."""
+        try:
+            guest.end(late(self.options))
+        except Lost:
+            return False
+        return True
 
     def stop(self):
         """End the guests."""
