@@ -214,12 +214,7 @@ class Group:
                 guest.begin(self.command(load, way, disk, seconds))
                 figures.update(split.measure(trace, meter, figures, ramp))
                 guest.end(seconds + late(self.options))
-        ours, requests = fio.figures(lines, load)
-        figures.update(ours)
-        irqs = [int(line.split()[1]) for line in lines if line.startswith("KVHOST-IRQS")]
-        if irqs:
-            figures["interrupts_per_unit"] = (irqs[1] - irqs[0]) / max(1, requests)
-        return figures
+        return {**figures, **fio.figures(lines, load)}
 
     def again(self, guest, failure):
         """Boot a guest that got lost, once more. A kernel that died is nobody's accident,

@@ -35,14 +35,16 @@ def command(load, path, disk, times):
 
 
 def figures(lines, load):
-    """The figures in the output of a command, and the requests the disk has done."""
-    found, stats = {}, []
+    """The figures in the output of a command."""
+    found, stats, irqs = {}, [], []
     for line in lines:
         words = line.split()
         if words[:1] == ["KVHOST-FIO"]:
             found[words[1]] = float(words[2])
         elif words[:1] == ["KVHOST-STAT"]:
             stats.append(int(words[1]) + int(words[5]))
+        elif words[:1] == ["KVHOST-IRQS"]:
+            irqs.append(int(words[1]))
     # Who asks for a flush waits for it; the write alone says nothing.
     side, wait = ("write", "sync") if load.syncs else ("mixed", "mixed")
     if found.get(".error", 1) or not found.get(f"{side}.total_ios", 0) or len(stats) != 2:
@@ -50,4 +52,6 @@ def figures(lines, load):
     value = {"iops": found[f"{side}.iops"], "bytes_per_s": found[f"{side}.bw_bytes"]}
     for percentile, key in PERCENTILES.items():
         value[key] = found[f"{wait}.{percentile}"] / 1000
-    return value, stats[1] - stats[0]
+    if len(irqs) == 2:
+        value["interrupts_per_unit"] = (irqs[1] - irqs[0]) / max(1, stats[1] - stats[0])
+    return value
