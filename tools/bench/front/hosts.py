@@ -20,7 +20,7 @@ START_SECONDS = 300
 STEP_SECONDS = 4
 # An emulated machine that counts is now and then lost while a guest boots.
 COUNT_TRIES = 3
-COUNT_SILENCE = 100
+COUNT_SILENCE = 150
 COUNT_LIMIT = 600
 COUNT_MEMORY_MIB = 4096
 
