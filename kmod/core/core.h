@@ -141,6 +141,7 @@ struct kvh_worker {
  * @faults:        by enum kvh_ring_fault
  * @pins:          pages pinned for the time of a request
  * @windows:       times guest memory was opened for user access
+ * @misses:        translations asked for
  */
 struct kvh_vq_stats {
 	atomic64_t kicks;
@@ -154,6 +155,7 @@ struct kvh_vq_stats {
 	u64 faults[KVH_FAULT_NR];
 	u64 pins;
 	u64 windows;
+	u64 misses;
 };
 
 /**

@@ -61,6 +61,7 @@ static void iotlb_miss(struct kvh_vq *vq, u64 iova, u8 perm)
 		miss->iova = iova;
 		miss->perm = perm;
 		miss->state = KVH_MISS_QUEUED;
+		vq->stats.misses++;
 	}
 	spin_unlock(&dev->miss_lock);
 	wake_up_interruptible_poll(&dev->miss_wait, EPOLLIN | EPOLLRDNORM);

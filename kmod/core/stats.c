@@ -48,6 +48,7 @@ static void stats_fill(struct kvh_vq *vq, struct kvhost_vring_stats *out)
 		out->faults[i] = READ_ONCE(s->faults[i]);
 	out->pins = READ_ONCE(s->pins);
 	out->windows = READ_ONCE(s->windows);
+	out->misses = READ_ONCE(s->misses);
 }
 
 /**

@@ -77,6 +77,7 @@ struct vhost_vring_worker {
  * @windows:          times guest memory was opened for user access; none of
  *                    registered memory. What a socket copies by itself counts
  *                    once for each piece of the guest's buffers
+ * @misses:           I/O virtual addresses the owner was asked to translate
  */
 struct kvhost_vring_stats {
 	__u32 index;
@@ -94,6 +95,7 @@ struct kvhost_vring_stats {
 	__u64 faults[KVHOST_FAULTS_MAX];
 	__u64 pins;
 	__u64 windows;
+	__u64 misses;
 };
 
 #define KVHOST_GET_VRING_STATS	_IOWR(KVHOST_IOCTL_TYPE, 0x02, struct kvhost_vring_stats)

@@ -40,6 +40,7 @@ struct kvhost_counter {
 	KVHOST_COUNTER(kvhost_vring_stats, "broken", broken), \
 	KVHOST_COUNTER(kvhost_vring_stats, "pins", pins), \
 	KVHOST_COUNTER(kvhost_vring_stats, "windows", windows), \
+	KVHOST_COUNTER(kvhost_vring_stats, "misses", misses), \
 }
 
 #define KVHOST_BLK_COUNTER(name, member) \
