@@ -12,7 +12,7 @@ import select
 import subprocess
 import time
 
-from host import TOP, Failure
+from host import TOP, Failure, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Longest wait for a guest to boot under emulation, and what the console may tell
@@ -29,19 +29,14 @@ class Lost(Failure):
 
 def libraries(program):
     """The libraries a program needs, and itself."""
-    text = subprocess.run(["ldd", program], stdout=subprocess.PIPE, timeout=10,
-                          check=True, text=True).stdout
+    text = run("ldd", program)
     return re.findall(r"=> (/\S+)", text) + [program]
 
 
 def initrd(base, files, path):
     """The test initramfs with guest-shell as its job, and files beside it."""
-    with open(path, "wb") as out:
-        try:
-            subprocess.run([f"{TOP}/tools/guest/job", base, f"{HERE}/guest-shell", *files],
-                           stdout=out, timeout=60, check=True)
-        except (subprocess.SubprocessError, OSError) as error:
-            raise Failure(f"cannot make the guest's initrd: {error}") from None
+    run("sh", "-c", 'exec "$@" >"$0"', path, f"{TOP}/tools/guest/job", base,
+        f"{HERE}/guest-shell", *files)
     return path
 
 

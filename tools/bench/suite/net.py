@@ -27,26 +27,32 @@ STREAM_UNIT = 65536
 # Of the warm-up, and how much longer than asked for a load may take.
 WARM_UP_SECONDS = 1
 LATE_SECONDS = 40
+# Of the counting boot: its time races ahead while nobody has anything to do.
+COUNTED_LATE = 3600
 FRAME = 60
 # Packets of sockperf that may be its preparation: neighbours, a connection.
 RR_PREPARATION = 20
 
+# Where a peer is measured unless it is asked for by name: in the counting boot and in
+# a quick run as well, in a quick run as well, or in neither.
+COUNTED, QUICK, FULL = range(3)
+
 # who: runs the NIC, "kvhost" or "qemu", or None for no guest; node: of vhost, None for
 # a userspace backend; option: of --net
-Way = namedtuple("Way", "name title who node option")
+Way = namedtuple("Way", "name title who node where option")
 
 WAYS = (
-    Way("kernel", "kvhost kernel", "kvhost", "/dev/kvhost-net", "backend=kernel"),
-    Way("packed", "kvhost kernel, packed", "kvhost", "/dev/kvhost-net",
+    Way("kernel", "kvhost kernel", "kvhost", "/dev/kvhost-net", COUNTED, "backend=kernel"),
+    Way("packed", "kvhost kernel, packed", "kvhost", "/dev/kvhost-net", COUNTED,
         "backend=kernel,packed=on"),
-    Way("registered", "kvhost kernel, registered", "kvhost", "/dev/kvhost-net",
+    Way("registered", "kvhost kernel, registered", "kvhost", "/dev/kvhost-net", FULL,
         "backend=kernel,registered=on"),
-    Way("user", "kvhost user", "kvhost", None, "backend=user"),
-    Way("vhost", "vhost-net, our VMM", "kvhost", "/dev/vhost-net", "backend=kernel"),
-    Way("qkvhost", "kvhost kernel, QEMU", "qemu", "/dev/kvhost-net", None),
-    Way("qvhost", "vhost-net, QEMU", "qemu", "/dev/vhost-net", None),
-    Way("qemu", "QEMU", "qemu", None, None),
-    Way("host", "veth, no guest", None, None, None),
+    Way("user", "kvhost user", "kvhost", None, QUICK, "backend=user"),
+    Way("vhost", "vhost-net, our VMM", "kvhost", "/dev/vhost-net", COUNTED, "backend=kernel"),
+    Way("qkvhost", "kvhost kernel, QEMU", "qemu", "/dev/kvhost-net", FULL, None),
+    Way("qvhost", "vhost-net, QEMU", "qemu", "/dev/vhost-net", FULL, None),
+    Way("qemu", "QEMU", "qemu", None, COUNTED, None),
+    Way("host", "veth, no guest", None, None, QUICK, None),
 )
 
 # from_guest: the direction that counts; pairs: queue pairs, and vCPUs; far: the other
@@ -194,8 +200,9 @@ def latencies(lines):
     return figures
 
 
-def measure(port, load, seconds, pids):
-    """One measurement: its figures; pids: of the VMs."""
+def measure(port, load, seconds, pids, late):
+    """One measurement: its figures; pids: of the VMs; late: how much longer than it
+    should it may take."""
     meter = Meter(lambda: port.moved(load), RR_PREPARATION if load.kind == "rr" else 1)
     before = port.moved(load), port.interrupts()
     flood = None
@@ -209,10 +216,10 @@ def measure(port, load, seconds, pids):
     finally:
         # A load that does nothing has a reason, which comes first.
         if flood:
-            if flood.wait(seconds + LATE_SECONDS):
+            if flood.wait(seconds + late):
                 raise Failure(f"pktgen on {port.tap} ended with status {flood.returncode}")
         else:
-            lines = port.guest.end(seconds + LATE_SECONDS)
+            lines = port.guest.end(seconds + late)
     if load.kind == "rr":
         figures.update(latencies(lines))
     after = port.moved(load), port.interrupts()
@@ -263,12 +270,7 @@ class Network:
 def module_file(name, path):
     """A module of the running kernel, unpacked."""
     source = run("modinfo", "-n", name).strip()
-    with open(path, "wb") as out:
-        if source.endswith(".xz"):
-            subprocess.run(["xz", "-dc", source], stdout=out, check=True, timeout=20)
-        else:
-            with open(source, "rb") as file:
-                shutil.copyfileobj(file, out)
+    run("sh", "-c", "exec $0 <$1 >$2", "xz -dc" if source.endswith(".xz") else "cat", source, path)
     return path
 
 
@@ -284,6 +286,7 @@ class Group:
 
     def __init__(self, options, pairs, bridged, ways):
         self.options, self.pairs, self.bridged = options, pairs, bridged
+        self.late = COUNTED_LATE if options.counted else LATE_SECONDS
         ways = [way for way in ways if way.who or not bridged]
         self.ports = [Port(i, way, pairs) for i, way in enumerate(ways)]
         self.others = [Port(i, way, pairs, "b") for i, way in enumerate(ways) if bridged]
@@ -327,6 +330,9 @@ class Group:
         guest = Guest(name, line, log, tuple(self.fds[had:]))
         self.guests.append(guest)
         guest.start()
+        if self.options.counted:
+            # There is one CPU.
+            guest.boot()
         for i, port in enumerate(ports):
             port.guest, port.nic = guest, f"eth{i}"
 
@@ -340,7 +346,8 @@ class Group:
                 if ports:
                     self.add_guest(f"net-{who}-{ports[0].end}", image, ports)
         for guest in self.guests:
-            guest.boot()
+            if not self.options.counted:
+                guest.boot()
             guest.run("insmod ./pktgen.ko && ip link set lo up &&"
                       " echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
         for port in self.ports + self.others:
@@ -375,14 +382,14 @@ class Group:
         """Have every path been walked once."""
         load = next(x for x in LOADS if x.kind == "stream")
         for port in self.ports:
-            port.guest.run(command(port, load, WARM_UP_SECONDS), LATE_SECONDS)
+            port.guest.run(command(port, load, WARM_UP_SECONDS), self.late)
 
     def measure(self, port, load, seconds):
         """One measurement. On a busy machine a load may make a pause between the two
         samples; that is no figure."""
         for again in (True, False):
             try:
-                return measure(port, load, seconds, self.pids(port))
+                return measure(port, load, seconds, self.pids(port), self.late)
             except NothingDone:
                 if not again:
                     raise
@@ -430,7 +437,11 @@ class NetSuite(base.Suite):
 
     def measure(self, options, report):
         """Measure; see base.Suite."""
-        ways = list(self.absent([w for w in WAYS if w.name in options.peers], report))
+        asked = [way for way in WAYS if way.name in options.peers]
+        if len(asked) == len(WAYS):
+            most = COUNTED if options.counted else QUICK if options.quick else FULL
+            asked = [way for way in asked if way.where <= most]
+        ways = list(self.absent(asked, report))
         loads = [x for x in LOADS if x.name in options.workloads]
         seconds = max(1, round(options.seconds))
         done, total = 0, len(ways) * len(loads) * options.turns
