@@ -164,7 +164,7 @@ serve 9002 "$WORK/tap-set"
 # capture NAME COMMAND...: with as much of a buffer as nothing is lost
 capture()
 {
-	"${@:2}" -Z root -n -s 0 -B 16384 -w "$WORK/$1.pcap" 'tcp or udp' >"$WORK/$1.tcpdump" 2>&1 &
+	"${@:2}" -Z root -n -s 0 -B 16384 --immediate-mode -U -w "$WORK/$1.pcap" 'tcp or udp' >"$WORK/$1.tcpdump" 2>&1 &
 	captures+=($!)
 	at_exit "kill $!"
 	line_comes "$WORK/$1.tcpdump" $! 20 'listening on' || diagnose "$WORK/$1.tcpdump"
@@ -180,6 +180,19 @@ for n in $nics; do
 done
 guest offload --initrd "$initrd" --append quiet --memory 256 --cpus 2 "${nets[@]}"
 malformed=$(tr : ' ' </proc/net/dev | awk '/^ *kvo/ { n += $4 + $7; d++ } END { print d == 2 ? n : "?" }')
+# Until nothing more is written: what tcpdump has not read when it ends is lost.
+written()
+{
+	stat -c %s "$WORK"/*.pcap | paste -sd+
+}
+
+was=
+for ((try = 0; try < 50; try++)); do
+	now=$(written)
+	[ "$now" = "$was" ] && break
+	was=$now
+	sleep 0.3
+done
 for pid in "${captures[@]}"; do
 	kill "$pid"
 	wait "$pid"
