@@ -245,13 +245,12 @@ static unsigned int net_linger(const struct kvh_vq *vq)
 static const struct kvhost_counter net_counters[] = KVHOST_NET_COUNTERS;
 
 /*
- * The last two are vhost-net's for drivers of the first virtio: who knows what
- * vhost-net offers may acknowledge just that. Any layout is taken anyhow.
+ * The last is vhost-net's for drivers of the first virtio: who knows what
+ * vhost-net offers may acknowledge just that. ANY_LAYOUT is the bit of the first.
  */
 #define NET_FEATURES	(BIT_ULL(VHOST_NET_F_VIRTIO_NET_HDR) |	\
 			 BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) |	\
-			 BIT_ULL(VIRTIO_F_NOTIFY_ON_EMPTY) |	\
-			 BIT_ULL(VIRTIO_F_ANY_LAYOUT))
+			 BIT_ULL(VIRTIO_F_NOTIFY_ON_EMPTY))
 
 static const struct kvh_backend net_backend = {
 	.name = "net",
