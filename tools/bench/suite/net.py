@@ -16,14 +16,16 @@ from collections import namedtuple
 
 import base
 from base import Column, Peer, Workload
-from guest import QEMU, Guest, Namespace, initrd, kvhost_command, libraries, qemu_command
+from guest import QEMU, Guest, Lost, Namespace, initrd, kvhost_command, libraries, qemu_command
 from host import WORK, Failure, read, run
-from meter import Meter, NothingDone
+from meter import Meter
 
 NAMESPACE = "kvhost-bench"
 CLONE_NEWNET = 0x40000000
 PORT = {"udp-rr": 7001, "tcp-rr": 7002}
 STREAM_UNIT = 65536
+# Most turns of a load that nothing is promised of.
+SIDE_TURNS = 2
 # Of the warm-up, and how much longer than asked for a load may take.
 WARM_UP_SECONDS = 1
 LATE_SECONDS = 40
@@ -287,7 +289,6 @@ class Group:
     def __init__(self, options, pairs, bridged, ways):
         self.options, self.pairs, self.bridged = options, pairs, bridged
         self.late = COUNTED_LATE if options.counted else LATE_SECONDS
-        ways = [way for way in ways if way.who or not bridged]
         self.ports = [Port(i, way, pairs) for i, way in enumerate(ways)]
         self.others = [Port(i, way, pairs, "b") for i, way in enumerate(ways) if bridged]
         self.guests = []
@@ -385,15 +386,15 @@ class Group:
             port.guest.run(command(port, load, WARM_UP_SECONDS), self.late)
 
     def measure(self, port, load, seconds):
-        """One measurement. On a busy machine a load may make a pause between the two
-        samples; that is no figure."""
-        for again in (True, False):
-            try:
-                return measure(port, load, seconds, self.pids(port), self.late)
-            except NothingDone:
-                if not again:
-                    raise
-        return None
+        """One measurement. On a busy machine a load may not come about, or make a pause
+        between the two samples: that is no figure, and it is tried once more."""
+        try:
+            return measure(port, load, seconds, self.pids(port), self.late)
+        except Lost:
+            raise
+        except Failure as failure:
+            print(f"{load.name} {port.way.name}: {failure}; once more", flush=True)
+            return measure(port, load, seconds, self.pids(port), self.late)
 
 
 class NetSuite(base.Suite):
@@ -435,31 +436,49 @@ class NetSuite(base.Suite):
             else:
                 yield way
 
+    @staticmethod
+    def ways(options, side):
+        """The peers of a kind of load. Unless some are chosen, not all of them serve all:
+        nothing is promised of side loads."""
+        asked = [way for way in WAYS if way.name in options.peers]
+        if len(asked) < len(WAYS):
+            return asked
+        most = COUNTED if options.counted else QUICK if options.quick or side else FULL
+        return [way for way in asked if way.where <= most]
+
     def measure(self, options, report):
         """Measure; see base.Suite."""
-        asked = [way for way in WAYS if way.name in options.peers]
-        if len(asked) == len(WAYS):
-            most = COUNTED if options.counted else QUICK if options.quick else FULL
-            asked = [way for way in asked if way.where <= most]
-        ways = list(self.absent(asked, report))
-        loads = [x for x in LOADS if x.name in options.workloads]
+        able = set(self.absent(self.ways(options, False), report))
         seconds = max(1, round(options.seconds))
-        done, total = 0, len(ways) * len(loads) * options.turns
-        for pairs, far in sorted({(x.pairs, x.far) for x in loads}):
-            mine = [x for x in loads if (x.pairs, x.far) == (pairs, far)]
-            image = initrd(options.initrd, guest_files(), f"{WORK}/net.cpio")
+        plan = []
+        for pairs, far in sorted({(x.pairs, x.far) for x in LOADS}):
+            side = pairs > 1 or far
+            ways = [way for way in self.ways(options, side) if way in able and (way.who or not far)]
+            loads = [x for x in LOADS if (x.pairs, x.far) == (pairs, far)
+                     and x.name in options.workloads]
+            turns = min(options.turns, SIDE_TURNS) if side else options.turns
+            if ways and loads:
+                plan.append((Group(options, pairs, far, ways), loads, turns))
+        done, total = 0, sum(len(g.ports) * len(loads) * turns for g, loads, turns in plan)
+        image = initrd(options.initrd, guest_files(), f"{WORK}/net.cpio")
+        for group, loads, turns in plan:
             with Network():
-                group = Group(options, pairs, far, ways)
                 try:
                     report.progress(done, total, "booting the guests")
                     group.start(image)
                     group.warm_up()
-                    for turn, load, port in itertools.product(range(1, options.turns + 1), mine,
+                    for turn, load, port in itertools.product(range(1, turns + 1), loads,
                                                               group.ports):
                         report.progress(done, total, f"{load.name} {port.way.name}")
-                        report.row(load.name, port.way.name, turn,
-                                   group.measure(port, load, seconds))
                         done += 1
+                        try:
+                            figures = group.measure(port, load, seconds)
+                        except Lost:
+                            raise
+                        except Failure as failure:
+                            report.absent(port.way.name, str(failure), load.name)
+                            continue
+                        report.row(load.name, port.way.name, turn, figures)
                 finally:
                     group.stop()
 
