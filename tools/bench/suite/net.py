@@ -248,8 +248,7 @@ class Network:
             run("ip", "link", "set", "lo", "up")
             run("ip", "netns", "add", NAMESPACE)
             # Announcements of neighbours are none of the measured frames.
-            with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as file:
-                file.write("1")
+            run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6")
             for server in (["iperf3", "-s"], ["sockperf", "server", "-p", str(PORT["udp-rr"])],
                            ["sockperf", "server", "--tcp", "-p", str(PORT["tcp-rr"])]):
                 self.servers.append(subprocess.Popen(server, stdin=subprocess.DEVNULL,
