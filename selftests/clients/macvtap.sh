@@ -74,15 +74,20 @@ until nc 10.77.0.1 9003 </dev/null 2>/dev/null || [ $tries = 100 ]; do
 done
 END
 
-far "$here/bulk" serve 9000 2>"$WORK/serve" &
+# Not by far(): the shell it would be in is not what has to be killed.
+ip netns exec kvmfar "$here/bulk" serve 9000 >"$WORK/serve" 2>&1 &
 at_exit "kill $!"
 
 # look: what the module has open when the guest is READY; then the guest may end
 look()
 {
-	guest_says READY || diagnose "$WORK/$guest_name.console"
+	guest_says READY || {
+		diagnose "$WORK/$guest_name.console"
+		guest_kill
+		return
+	}
 	devices=$(find /sys/kernel/debug/kvhost -name 'net-*' | wc -l)
-	far busybox nc -ll -p 9003 -e true 2>>"$WORK/serve" &
+	ip netns exec kvmfar busybox nc -ll -p 9003 -e true >>"$WORK/serve" 2>&1 &
 	door=$!
 	guest_says KVHOST-EXIT
 	kill $door 2>/dev/null

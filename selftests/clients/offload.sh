@@ -52,11 +52,12 @@ for n in $nics; do
 	far ip addr add "10.77.$n.2/24" dev "kvf$n"
 	far ip addr add "fd77:$n::2/64" dev "kvf$n" nodad
 	far ip link set "kvf$n" up
-	far iperf3 -s -B "10.77.$n.2" >"$WORK/iperf.$n" 2>&1 &
+	ip netns exec kvofar iperf3 -s -B "10.77.$n.2" >"$WORK/iperf.$n" 2>&1 &
 	at_exit "kill $!"
 done
 cp "$here/bulk" "$WORK/bulk"
-far "$WORK/bulk" serve 9000 2>"$WORK/serve" &
+# Not by far(): the shell it would be in is not what has to be killed.
+ip netns exec kvofar "$WORK/bulk" serve 9000 >"$WORK/serve" 2>&1 &
 at_exit "kill $!"
 
 # What the guest hands over in one piece, as ethtool has it: csum sg tso4 tso6 uso.

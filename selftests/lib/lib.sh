@@ -235,6 +235,10 @@ guest_kill()
 # guest_end: wait for the VM; its exit status in $guest_status, 124 after the limit
 guest_end()
 {
+	[ -n "$guest_pid" ] || {
+		guest_status=124
+		return
+	}
 	timeout "$GUEST_SECONDS" tail --pid="$guest_pid" -s 0.1 -f /dev/null
 	if kill -0 "$guest_pid" 2>/dev/null; then
 		echo "# guest $guest_name did not end within $GUEST_SECONDS s"
