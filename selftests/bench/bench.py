@@ -142,9 +142,12 @@ def not_measured():
     expect(verdict(rows, "the others"), "not measured: no rows of it")
     failed = [{"suite": "fake", "mode": "timed", "reason": "it fell over"}]
     expect(verdict(rows, "the others", failed=failed), "not measured: the suite failed")
-    everything = fixture.data(registry, results, rows)["verdicts"]
-    found = [v["verdict"] for v in everything if v["workload"] == "write"]
+    data = fixture.data(registry, results, rows)
+    found = [v["verdict"] for v in data["verdicts"] if v["workload"] == "write"]
     expect(found, ["not measured: not part of this run"])
+    *told, tally = table.verdict_lines(data)
+    expect([line for line in told if "write" in line], [])
+    expect("1 not part of this run" in tally, True)
 
 
 @test

@@ -13,6 +13,8 @@ SCHEMA = "kvhost-bench/1"
 TIMED, COUNTED = "timed", "counted"
 # What a unit costs in the counting boot, where a nanosecond is an instruction.
 COST = "cpu_ns_per_unit"
+# Why a target has no verdict that nobody asked for.
+NOT_ASKED = "not part of this run"
 # A spread above that may make a verdict undecided.
 WIDE = 0.25
 
@@ -192,7 +194,7 @@ class Judge:
         """Why a target was not measured."""
         parts = self.suites[suite]
         if target["workload"] not in [w["name"] for w in parts["workloads"]]:
-            return "not part of this run"
+            return NOT_ASKED
         for row in self.results.data["absent"]:
             if (row["suite"] == suite and row["peer"] in (target["peer"], *target["rivals"])
                     and row.get("workload") in (None, target["workload"])):
@@ -202,7 +204,7 @@ class Judge:
         asked = [p["name"] for p in parts["peers"]]
         if target["peer"] not in asked or (target["rivals"] and
                                            not any(r in asked for r in target["rivals"])):
-            return "not part of this run"
+            return NOT_ASKED
         return "no rows of it"
 
     def all(self):

@@ -105,12 +105,15 @@ def notes(data):
 
 
 def verdict_lines(data):
-    """The verdicts, as aligned as their words allow."""
+    """The verdicts, as aligned as their words allow. What nobody asked for is counted
+    only."""
     rows = data["verdicts"]
     if not rows:
         return
     yield "Targets"
     for row in rows:
+        if row["verdict"].endswith(results.NOT_ASKED):
+            continue
         how = "counted" if row["mode"] == COUNTED else ""
         measured = row["measured"]
         if measured == "-":
@@ -120,6 +123,8 @@ def verdict_lines(data):
     tally = {}
     for row in rows:
         word = row["verdict"].split(":")[0].split(",")[0].split(" by")[0]
+        if row["verdict"].endswith(results.NOT_ASKED):
+            word = results.NOT_ASKED
         tally[word] = tally.get(word, 0) + 1
     yield "  " + ", ".join(f"{count} {word}" for word, count in tally.items())
 
