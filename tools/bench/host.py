@@ -168,33 +168,45 @@ class Sampler:
         return values
 
 
-class Guest:
-    """The running VMM: its console, and what the guest reported on it."""
+class Console:
+    """What a process says, a line at a time."""
 
-    def __init__(self, command, log):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    def __init__(self, log):
+        """log: a file for all of it."""
         self.log = log
-        self.tail = b""
-        self.pending = []
-        self.eof = False
+        self.process = None
+        self.tail, self.pending, self.eof = b"", [], False
+
+    def open(self, command, pass_fds=()):
+        """Start the process anew."""
+        self.tail, self.pending, self.eof = b"", [], False
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, pass_fds=pass_fds)
 
     def line(self, timeout):
-        """The next line of the console, or None after timeout seconds."""
+        """The next line, None after timeout seconds or at its end."""
         end = time.monotonic() + timeout
         while not self.pending:
             left = end - time.monotonic()
             if left <= 0 or self.eof:
                 return None
-            ready, _, _ = select.select([self.process.stdout], [], [], left)
-            if not ready:
+            if not select.select([self.process.stdout], [], [], left)[0]:
                 return None
             data = os.read(self.process.stdout.fileno(), 65536)
             self.eof = not data
             self.log.write(data)
+            self.log.flush()
             *whole, self.tail = (self.tail + data).split(b"\n")
             self.pending += [w.decode("utf-8", "replace").strip("\r") for w in whole]
         return self.pending.pop(0)
+
+
+class Guest(Console):
+    """The running VMM: its console, and what the guest reported on it."""
+
+    def __init__(self, command, log):
+        super().__init__(log)
+        self.open(command)
 
     def stop(self):
         """End the VMM if it has not ended; returns its exit status."""

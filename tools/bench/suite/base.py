@@ -19,6 +19,18 @@ Workload = namedtuple("Workload", "name title unit rate quick counted")
 # A column of the table: heading, width, key of a row, scale, format
 Column = namedtuple("Column", "heading width key scale form")
 
+# The columns that suites have in common: of latencies, and of what a unit costs.
+LATENCIES = (
+    Column("p50 us", 9, "p50_us", 1, "{:.0f}"),
+    Column("p99 us", 9, "p99_us", 1, "{:.0f}"),
+    Column("p99.9", 9, "p999_us", 1, "{:.0f}"),
+)
+EXITS = Column("exits", 8, "exits_per_unit", 1, "{:.2f}")
+INTERRUPTS = Column("irqs", 8, "interrupts_per_unit", 1, "{:.2f}")
+SWITCHES = Column("switches", 10, "switches_per_unit", 1, "{:.2f}")
+CPU = Column("CPU us", 9, "cpu_ns_per_unit", 1e-3, "{:.1f}")
+COSTS = (EXITS, INTERRUPTS, SWITCHES, CPU)
+
 # What a peer has to reach in a workload. rivals: peers, the best of which counts, or
 # () where the figure itself is judged; key: of a row. at_least, at_most: the ratio
 # of the medians or the figure itself, None for no bound; best: "most" or "least", what

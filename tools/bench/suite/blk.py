@@ -273,13 +273,8 @@ class BlkSuite(base.Suite):
     columns = (
         Column("IOPS", 9, "iops", 1, "{:.0f}"),
         Column("MB/s", 9, "bytes_per_s", 1e-6, "{:.1f}"),
-        Column("p50 us", 9, "p50_us", 1, "{:.0f}"),
-        Column("p99 us", 9, "p99_us", 1, "{:.0f}"),
-        Column("p99.9", 9, "p999_us", 1, "{:.0f}"),
-        Column("exits", 8, "exits_per_unit", 1, "{:.2f}"),
-        Column("irqs", 8, "interrupts_per_unit", 1, "{:.2f}"),
-        Column("switches", 10, "switches_per_unit", 1, "{:.2f}"),
-        Column("CPU us", 9, "cpu_ns_per_unit", 1e-3, "{:.1f}"),
+        *base.LATENCIES,
+        *base.COSTS,
     )
     targets = tuple(_targets())
 

@@ -8,11 +8,10 @@ its output begins and ends. Namespace does the same without a guest.
 import os
 import re
 import signal
-import select
 import subprocess
 import time
 
-from host import TOP, Failure, run
+from host import TOP, Console, Failure, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Longest wait for a guest to boot under emulation, and what the console may tell
@@ -40,23 +39,20 @@ def initrd(base, files, path):
     return path
 
 
-class Guest:
+class Guest(Console):
     """A VM and its console."""
 
     def __init__(self, name, command, log, pass_fds=()):
+        super().__init__(log)
         self.name = name
         self.command = command
         self.pass_fds = pass_fds
-        self.log = log
-        self.process = None
-        self.tail, self.pending, self.eof, self.number = b"", [], False, 0
+        self.number = 0
 
     def start(self):
         """Start it. boot() waits for it."""
-        self.tail, self.pending, self.eof, self.number = b"", [], False, 0
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        pass_fds=self.pass_fds)
+        self.number = 0
+        self.open(self.command, self.pass_fds)
 
     def boot(self):
         """Wait for its shell. An emulated processor may lose its way in a guest's
@@ -71,23 +67,6 @@ class Guest:
                     raise
                 print(f"{failure}; starting it again", flush=True)
                 self.start()
-
-    def line(self, timeout):
-        """The next line of the console, None after timeout seconds or at its end."""
-        end = time.monotonic() + timeout
-        while not self.pending:
-            left = end - time.monotonic()
-            if left <= 0 or self.eof:
-                return None
-            if not select.select([self.process.stdout], [], [], left)[0]:
-                return None
-            data = os.read(self.process.stdout.fileno(), 65536)
-            self.eof = not data
-            self.log.write(data)
-            self.log.flush()
-            *whole, self.tail = (self.tail + data).split(b"\n")
-            self.pending += [w.decode("utf-8", "replace").strip("\r") for w in whole]
-        return self.pending.pop(0)
 
     def expect(self, word, timeout):
         """Wait for a line with the word first; returns it and all before it."""
