@@ -13,8 +13,12 @@
 #define DEPTH	8u
 #define LEN	4096u
 
-/* Rounds a queue that moves has to survive. */
-#define ROUNDS	600u
+/*
+ * Rounds a queue that moves has to survive. They go on until it has moved often
+ * enough, however slow its worker's end is, but not for ever.
+ */
+#define ROUNDS		600u
+#define ROUNDS_MOST	(100 * ROUNDS)
 
 /* Chains one turn may take: KVH_TURN_CHAINS of the core. */
 #define TURN	256u
@@ -187,21 +191,27 @@ static void *move(void *arg)
 			free_worker(m->k, ids[at]);
 			ids[at] = new_worker(m->k);
 		}
-		m->moves++;
+		__atomic_add_fetch(&m->moves, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
+}
+
+static unsigned int moves(struct mover *m)
+{
+	return __atomic_load_n(&m->moves, __ATOMIC_RELAXED);
 }
 
 static void move_under_load(struct __test_metadata *_metadata,
 			    struct _test_data_workers *self, bool renew)
 {
 	struct mover m = { .k = &self->k, .renew = renew };
+	const unsigned int enough = renew ? 4 : 11;
 	unsigned int round, n;
 	pthread_t t;
 
 	ASSERT_EQ(0, pthread_create(&t, NULL, move, &m));
 	/* One request at a time is what a lost doorbell would stop for good. */
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < ROUNDS || (round < ROUNDS_MOST && moves(&m) < enough); round++) {
 		n = round % 3 ? 1 : DEPTH;
 		submit(self, 0, n, VIRTIO_BLK_T_OUT, round);
 		if (!collect(self, 0, n, round))
@@ -214,9 +224,9 @@ static void move_under_load(struct __test_metadata *_metadata,
 	}
 	__atomic_store_n(&m.stop, true, __ATOMIC_RELAXED);
 	pthread_join(t, NULL);
-	EXPECT_EQ(ROUNDS, round);
-	TH_LOG("%u moves", m.moves);
-	EXPECT_LT(renew ? 3 : 10, m.moves);
+	EXPECT_LE(ROUNDS, round);
+	TH_LOG("%u moves in %u rounds", m.moves, round);
+	EXPECT_LE(enough, m.moves);
 }
 
 TEST_F(workers, a_queue_moves_under_load)
