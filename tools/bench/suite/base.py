@@ -8,6 +8,10 @@ charts of their rows; neither knows what a suite measures.
 
 from collections import namedtuple
 
+# How much longer than expected anything may take on the counting boot. A second is a
+# thousand million instructions there, and less than nothing while all wait for a file.
+COUNTED_LATE = 3600
+
 # A way to serve the work. baseline: its rows are what ratios are relative to
 Peer = namedtuple("Peer", "name title")
 
@@ -51,6 +55,11 @@ def fraction(workload, peer, title, rivals, key, at_most):
 def bound(workload, peer, title, key, at_most):
     """The peer's figure is at most that."""
     return Target(workload, peer, title, (), key, None, at_most, "least")
+
+
+def late(options, seconds):
+    """How much longer than expected anything may take; seconds: where time is time."""
+    return COUNTED_LATE if options.counted else seconds
 
 
 class Suite:

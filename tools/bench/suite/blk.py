@@ -25,10 +25,10 @@ WARM_UP_SECONDS = 0.2
 BEGUN_UNITS = 8
 # Thrown away at the beginning of each measurement.
 RAMP_SECONDS = 0.2
-# How much longer than asked for a load may take. On the counting boot a second is a
-# thousand million instructions, or less than nothing when all wait for a file.
+# How much longer than asked for a load may take.
 LATE_SECONDS = 60
-COUNTED_SECONDS, COUNTED_RAMP, COUNTED_LATE = 0.17, 0.05, 3600
+# Of the counting boot, in its own seconds; see base.COUNTED_LATE.
+COUNTED_SECONDS, COUNTED_RAMP = 0.17, 0.05
 # Most turns of a load of which nothing is promised, and of what is counted.
 SIDE_TURNS, COUNTED_TURNS = 2, 1
 # What goes wrong with a guest so often may be the emulated processor's doing.
@@ -105,11 +105,6 @@ def _targets():
         yield base.bound(load, "kernel", "interrupts per I/O", "interrupts_per_unit", 0.2)
 
 
-def late(options):
-    """How much longer than expected anything may take."""
-    return COUNTED_LATE if options.counted else LATE_SECONDS
-
-
 def turns(options, load):
     """How many turns a load gets. Two thirds of a run's loads are not the main ones."""
     if options.counted:
@@ -124,6 +119,7 @@ class Group:
     def __init__(self, options, cpus, pairs, backing):
         self.options, self.cpus, self.backing = options, cpus, backing
         self.pairs = pairs
+        self.late = base.late(options, LATE_SECONDS)
         self.kinds = sorted({load.kind for load, _ in pairs})
         self.guests, self.names, self.losses = {}, {}, {}
         self.local = Namespace(None, WORK)
@@ -184,7 +180,7 @@ class Group:
     def read(self, load, way):
         """Work on a disk for a while."""
         guest, disk = self.where(load, way)
-        guest.run(self.command(load, way, disk, WARM_UP_SECONDS), late(self.options))
+        guest.run(self.command(load, way, disk, WARM_UP_SECONDS), self.late)
 
     def times(self):
         """Length of a measurement, and of what is thrown away before it."""
@@ -210,13 +206,13 @@ class Group:
         seconds, ramp = self.times()
         guest.begin(self.command(load, way, disk, seconds))
         figures = meter.measure(pids, seconds + ramp)
-        lines = guest.end(seconds + late(self.options))
+        lines = guest.end(seconds + self.late)
         if self.options.counted:
             split.calibrate()
             with split.Trace() as trace:
                 guest.begin(self.command(load, way, disk, seconds))
                 figures.update(split.measure(trace, meter, figures, ramp))
-                guest.end(seconds + late(self.options))
+                guest.end(seconds + self.late)
         return {**figures, **fio.figures(lines, load)}
 
     def again(self, guest, failure):
@@ -249,7 +245,7 @@ class Group:
     def ended(self, guest):
         """Wait for the end of what the guest does; False if there is none."""
         try:
-            guest.end(late(self.options))
+            guest.end(self.late)
         except Lost:
             return False
         return True
@@ -293,7 +289,7 @@ class BlkSuite(base.Suite):
         for way in (x for x in WAYS if x.name in options.peers):
             reason = None
             if way.who == "qemu":
-                reason = disks.qemu_refuses(way, path, late(options))
+                reason = disks.qemu_refuses(way, path, base.late(options, LATE_SECONDS))
             elif "kernel" in (way.option or "") and not os.path.exists("/dev/kvhost-blk"):
                 reason = "there is no /dev/kvhost-blk"
             if reason:

@@ -29,8 +29,6 @@ SIDE_TURNS = 2
 # Of the warm-up, and how much longer than asked for a load may take.
 WARM_UP_SECONDS = 1
 LATE_SECONDS = 40
-# Of the counting boot: its time races ahead while nobody has anything to do.
-COUNTED_LATE = 3600
 FRAME = 60
 # Packets of sockperf that may be its preparation: neighbours, a connection.
 RR_PREPARATION = 20
@@ -287,7 +285,7 @@ class Group:
 
     def __init__(self, options, pairs, bridged, ways):
         self.options, self.pairs, self.bridged = options, pairs, bridged
-        self.late = COUNTED_LATE if options.counted else LATE_SECONDS
+        self.late = base.late(options, LATE_SECONDS)
         self.ports = [Port(i, way, pairs) for i, way in enumerate(ways)]
         self.others = [Port(i, way, pairs, "b") for i, way in enumerate(ways) if bridged]
         self.guests = []
