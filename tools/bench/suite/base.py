@@ -12,7 +12,7 @@ from collections import namedtuple
 # thousand million instructions there, and less than nothing while all wait for a file.
 COUNTED_LATE = 3600
 
-# A way to serve the work. baseline: its rows are what ratios are relative to
+# A way to serve the work: its name on the command line and in results, and in tables
 Peer = namedtuple("Peer", "name title")
 
 # What is measured. unit: what "per unit" figures count, in the singular; rate: the
