@@ -63,7 +63,18 @@ def read(path):
         return file.read()
 
 
-class NullBlk:
+class BlockDevice:
+    """A block device of this host; name: in /sys/block."""
+
+    name = ""
+
+    def bytes_done(self):
+        """Bytes read and written so far, in the unit of 512-byte sectors."""
+        fields = read(f"/sys/block/{self.name}/stat").split()
+        return (int(fields[2]) + int(fields[6])) * 512
+
+
+class NullBlk(BlockDevice):
     """A null_blk device of our own, made through configfs."""
 
     def __init__(self, name, **attributes):
@@ -81,11 +92,6 @@ class NullBlk:
         self.name = next((os.path.basename(p) for p in made
                           if os.path.basename(p) in (name,) or "nullb" in p), name)
         self.path = f"/dev/{self.name}"
-
-    def bytes_done(self):
-        """Bytes read and written so far, in the unit of 512-byte sectors."""
-        fields = read(f"/sys/block/{self.name}/stat").split()
-        return (int(fields[2]) + int(fields[6])) * 512
 
     def close(self):
         """Remove the device."""

@@ -5,21 +5,16 @@ import subprocess
 
 import host
 from guest import QEMU
-from host import Failure, read, run
+from host import Failure, run
 
 
-class Loop:
+class Loop(host.BlockDevice):
     """A loop device on a file, past the page cache."""
 
     def __init__(self, path):
         run("modprobe", "loop")
         self.path = run("losetup", "--find", "--show", "--direct-io=on", path).strip()
         self.name = self.path.rsplit("/", maxsplit=1)[1]
-
-    def bytes_done(self):
-        """As NullBlk's."""
-        fields = read(f"/sys/block/{self.name}/stat").split()
-        return (int(fields[2]) + int(fields[6])) * 512
 
     def close(self):
         """Remove the device."""
