@@ -16,10 +16,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 WORK = "/run/kvhost-bench"
 CONFIGFS = "/sys/kernel/config"
+DEBUGFS = "/sys/kernel/debug"
 FILE_MIB = 128
 # Longest run of a command, seconds. A counting boot's clock races ahead while it waits
 # for a file: there it is more.
 PATIENCE = [120]
+# Of what KVM counts for a VM.
+KVM = ("exits", "io_exits", "mmio_exits", "halt_exits", "irq_exits", "irq_injections",
+       "pf_fixed", "insn_emulation")
 
 
 class Failure(Exception):
@@ -145,33 +149,38 @@ class Backing:
             device.close()
 
 
-class Sampler:
-    """Counters of the host, read around the middle of a measurement."""
+def cpu_ns():
+    """Run time of all tasks of this host so far, idle ones excepted, and this one."""
+    busy = sum(int(line.split()[7]) for line in read("/proc/schedstat").splitlines()
+               if line.startswith("cpu"))
+    return busy - int(read("/proc/self/schedstat").split()[0])
 
-    KVM = ("exits", "io_exits", "mmio_exits", "halt_exits", "irq_exits",
-           "irq_injections", "pf_fixed", "pf_guest", "insn_emulation")
 
-    def __init__(self, pid):
-        if not os.path.ismount("/sys/kernel/debug"):
-            run("mount", "-t", "debugfs", "debugfs", "/sys/kernel/debug")
-        self.pid = pid
-        self.dir = None
+def sample(pids, units):
+    """What is taken twice while something is measured: the counters of the host and of
+    the VMs of these processes, the "units" done so far and the "time". units: a
+    function."""
+    values = dict.fromkeys(KVM, 0) if pids else {}
+    if pids and not os.path.ismount(DEBUGFS):
+        run("mount", "-t", "debugfs", "debugfs", DEBUGFS)
+    for pid in pids:
+        found = glob.glob(f"{DEBUGFS}/kvm/{pid}-*")
+        if not found:
+            raise Failure(f"no KVM counters of process {pid} in {DEBUGFS}/kvm")
+        for name in KVM:
+            path = f"{found[0]}/{name}"
+            values[name] += int(read(path)) if os.path.exists(path) else 0
+    values["switches"] = int(re.search(r"^ctxt (\d+)", read("/proc/stat"), re.M).group(1))
+    values["cpu_ns"] = cpu_ns()
+    values["units"] = units()
+    values["time"] = time.monotonic()
+    return values
 
-    def sample(self, device):
-        """Time, bytes done by the device, host context switches, KVM counters."""
-        if not self.dir:
-            found = glob.glob(f"/sys/kernel/debug/kvm/{self.pid}-*")
-            if not found:
-                raise Failure(f"no KVM counters of process {self.pid} in /sys/kernel/debug/kvm")
-            self.dir = found[0]
-        values = {"time": time.monotonic(), "bytes": device.bytes_done()}
-        for name in self.KVM:
-            try:
-                values[name] = int(read(f"{self.dir}/{name}"))
-            except FileNotFoundError:
-                continue
-        values["switches"] = int(re.search(r"^ctxt (\d+)", read("/proc/stat"), re.M).group(1))
-        return values
+
+def counts(first, last, number, unit="unit"):
+    """How far the counters went between two samples for each of a number of units."""
+    return {f"{name}_per_{unit}": (last[name] - first[name]) / number
+            for name in first if name not in ("units", "time")}
 
 
 class Console:
@@ -259,11 +268,9 @@ def result(step, job, marks, samples):
     value["interrupts_per_io"] = (irqs1 - irqs0) / max(1, ios1 - ios0)
     if samples and len(samples) == 2:
         first, last = samples
-        ios = (last["bytes"] - first["bytes"]) / step.workload.bs
+        ios = (last["units"] - first["units"]) / step.workload.bs
         if ios > 0:
             value["window_ios"] = ios
             value["window_seconds"] = last["time"] - first["time"]
-            for name in first:
-                if name not in ("time", "bytes"):
-                    value[f"{name}_per_io"] = (last[name] - first[name]) / ios
+            value.update(counts(first, last, ios, "io"))
     return value

@@ -18,8 +18,7 @@ from collections import namedtuple
 import base
 from base import Column, Peer, Workload
 from guest import Guest, initrd, kvhost_command
-from host import CONFIGFS, WORK, Failure, NullBlk, read, run
-from meter import Meter
+from host import CONFIGFS, WORK, Failure, NullBlk, counts, read, run, sample
 
 MEMORY_MIB = 128
 DEPTH = 4
@@ -102,6 +101,10 @@ class Crowd:
         """Blocks that each device has done."""
         return [self.devices.get(i).bytes_done() // BLOCK for i in range(len(self.guests))]
 
+    def sample(self):
+        """Of all VMs together."""
+        return sample([guest.pid for guest in self.guests], lambda: sum(self.done()))
+
     def wait_for_all(self, start):
         """Until every VM has begun."""
         limit = time.monotonic() + START_SECONDS
@@ -117,17 +120,15 @@ class Crowd:
         load = (f"fio --name=scale --filename={disk} --rw=randread --bs={BLOCK}"
                 f" --iodepth={DEPTH} --ioengine=io_uring --direct=1 --thread --norandommap"
                 " --randrepeat=0 --time_based --runtime=600 --disk_util=0")
-        meter = Meter(lambda: sum(self.done()))
         start = self.done()
         for guest in self.guests:
             # The next line on the console ends it.
             guest.begin(f"{load} >/dev/null 2>&1 & p=$!; read -r _; kill -INT $p; wait $p; true")
         self.wait_for_all(start)
-        pids = [guest.pid for guest in self.guests]
         time.sleep(RAMP_SECONDS)
-        first, before, begun = meter.sample(pids), self.done(), time.monotonic()
+        first, before, begun = self.sample(), self.done(), time.monotonic()
         time.sleep(seconds)
-        after, ended, last = self.done(), time.monotonic(), meter.sample(pids)
+        after, ended, last = self.done(), time.monotonic(), self.sample()
         for guest in self.guests:
             guest.process.stdin.write(b"\n")
             guest.process.stdin.flush()
@@ -142,12 +143,9 @@ class Crowd:
         units = last["units"] - first["units"]
         if units <= 0 or not sum(rates):
             raise Failure("the VMs did nothing between the two samples")
-        figures = {"iops": sum(rates), "worst_iops": min(rates),
-                   "worst_share": min(rates) * len(rates) / sum(rates)}
-        for name in first:
-            if name not in ("units", "time"):
-                figures[f"{name}_per_unit"] = (last[name] - first[name]) / units
-        return figures
+        return {"iops": sum(rates), "worst_iops": min(rates),
+                "worst_share": min(rates) * len(rates) / sum(rates),
+                **counts(first, last, units)}
 
     def stop(self):
         """End the VMs."""
