@@ -117,7 +117,7 @@ look
 guest_end
 judge VMM macvtap
 
-args=(-M "q35,usb=off" -append 'console=ttyS0 quiet')
+args=()
 for n in 0 1 2; do
 	mac=$(ip -br link show "${names[n]}" | awk '{ print $3 }')
 	args+=(-netdev "tap,id=net$n,vhost=on,@${names[n]}@"

@@ -11,8 +11,8 @@
 # On each: ping, iperf3 both ways, 1 MiB both ways with checksums. Then the
 # machine is reset amid traffic, and all but iperf3 is done once more.
 
-# shellcheck source=selftests/lib/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=selftests/clients/qemu_guest.sh
+. "$(dirname "$0")/qemu_guest.sh"
 
 NODE=/dev/kvhost-net
 own_netns
@@ -25,7 +25,6 @@ GUEST_SECONDS=120
 nics='0 1 2 3'
 plan $((6 + 6 * 4))
 before=$(leftovers)
-here=$(realpath "$(dirname "$0")")
 
 mapfile -t iperf3 < <(with_libraries iperf3)
 make_initrd qemu "${iperf3[@]}" <<'END'
@@ -85,13 +84,7 @@ serve 9000 cat "$WORK/blob"
 serve 9001 md5sum
 serve_boots 9002
 
-mkfifo "$WORK/monitor.in" "$WORK/monitor.out"
-# Both ends, or QEMU waits for the other.
-exec 4<>"$WORK/monitor.in" 5<>"$WORK/monitor.out"
-args=(-accel kvm -cpu host -M "q35,usb=off" -smp 2 -m 384 -nodefaults -no-user-config
-	-display none -no-shutdown -kernel "$GUEST_KERNEL" -initrd "$initrd"
-	-append 'console=ttyS0 quiet' -serial "file:$WORK/qemu.console"
-	-chardev "pipe,id=monitor,path=$WORK/monitor" -mon chardev=monitor)
+args=()
 exec 6<>$NODE
 for n in $nics; do
 	if [ "$n" = 0 ]; then
@@ -103,19 +96,11 @@ for n in $nics; do
 	pairs=$((n / 2 + 1))
 	args+=(-device "virtio-net-pci,netdev=net$n,packed=$([ $packed = 1 ] && echo on || echo off),mq=$([ $pairs = 2 ] && echo on || echo off),vectors=$((2 * pairs + 2)),disable-legacy=on,romfile=")
 done
-: >"$WORK/qemu.console"
-"$here/with_taps" $NODE kvq1=1 kvq2=2 kvq3=2 -- qemu-system-x86_64 "${args[@]}" \
-	</dev/null >"$WORK/qemu.out" 2>&1 4<&- 5<&- &
-guest_pid=$!
-guest_name=qemu
+qemu_start qemu kvq1=1 kvq2=2 kvq3=2 -- "${args[@]}"
 exec 6<&-
 
 for n in $nics; do
-	for ((try = 0; try < 200; try++)); do
-		ip link set "kvq$n" up 2>/dev/null && break
-		sleep 0.1
-	done
-	ip addr add "10.77.$n.1/24" dev "kvq$n" || {
+	link_up "kvq$n" && ip addr add "10.77.$n.1/24" dev "kvq$n" || {
 		diagnose "$WORK/qemu.out"
 		exit 1
 	}

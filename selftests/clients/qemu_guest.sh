@@ -25,8 +25,8 @@ qemu_start()
 	exec 4<>"$WORK/monitor.in" 5<>"$WORK/monitor.out"
 	: >"$WORK/$guest_name.console"
 	"$here/with_taps" "$NODE" "${taps[@]}" -- qemu-system-x86_64 -accel kvm -cpu host \
-		-smp 2 -m 384 -nodefaults -no-user-config -display none -no-shutdown \
-		-kernel "$GUEST_KERNEL" -initrd "$initrd" \
+		-M q35,usb=off -smp 2 -m 384 -nodefaults -no-user-config -display none -no-shutdown \
+		-kernel "$GUEST_KERNEL" -initrd "$initrd" -append 'console=ttyS0 quiet' \
 		-serial "file:$WORK/$guest_name.console" \
 		-chardev "pipe,id=monitor,path=$WORK/monitor" -mon chardev=monitor "$@" \
 		</dev/null >"$WORK/$guest_name.out" 2>&1 4<&- 5<&- &
