@@ -67,11 +67,7 @@ for n in 0 1 2; do
 	./bulk run 9000 20000 10.77.$n.1 fd77:$n::1 && echo "eth$n MOVED"
 done
 echo READY
-tries=0
-until nc 10.77.0.1 9003 </dev/null 2>/dev/null || [ $tries = 100 ]; do
-	tries=$((tries + 1))
-	usleep 200000
-done
+await nc 10.77.0.1 9003 </dev/null 2>/dev/null
 END
 
 # Not by far(): the shell it would be in is not what has to be killed.

@@ -69,11 +69,12 @@ done
 for n in 0 1 2 3; do
 	iperf -t 100 --bidir >/dev/null &
 done
-tries=0
-while [ "$(cat /sys/class/net/eth3/statistics/rx_packets)" -lt 5000 ] && [ $tries -lt 100 ]; do
-	tries=$((tries + 1))
-	usleep 100000
-done
+busy()
+{
+	[ "$(cat /sys/class/net/eth3/statistics/rx_packets)" -ge 5000 ]
+}
+
+await busy
 echo "BUSY"
 wait
 END

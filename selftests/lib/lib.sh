@@ -150,7 +150,24 @@ need_vm()
 	cp "$VMM" "$WORK/kvhost" && VMM=$WORK/kvhost
 }
 
-# make_initrd NAME [FILE...]: a test initramfs whose job is on stdin; its path in $initrd
+# lib_job: what a guest's job may call
+lib_job()
+{
+	cat <<-'END'
+		# await COMMAND...: until it succeeds, or does not within some 20 s
+		await()
+		{
+			tries=0
+			until "$@" || [ $tries = 200 ]; do
+				tries=$((tries + 1))
+				usleep 100000
+			done
+		}
+	END
+}
+
+# make_initrd NAME [FILE...]: a test initramfs whose job is on stdin, with await() from
+# the start; its path in $initrd
 make_initrd()
 {
 	local name=$1 base
@@ -161,7 +178,10 @@ make_initrd()
 		echo 'Bail out! cannot build the guest initramfs'
 		exit 1
 	}
-	cat >"$WORK/$name.job"
+	{
+		lib_job
+		cat
+	} >"$WORK/$name.job"
 	initrd=$WORK/$name.cpio
 	"$LIB_TOP/tools/guest/job" "$base" "$WORK/$name.job" "$@" >"$initrd" || exit 1
 }

@@ -66,10 +66,9 @@ ip addr add "$ip/24" dev "$interface"
 echo "$ip $router" >/tmp/lease
 END
 
-make_initrd net "$WORK/udhcpc" <<END
-taps='$taps'
-END
-cat >>"$WORK/net.job" <<'END'
+echo "taps='$taps'" >"$WORK/taps"
+make_initrd net "$WORK/udhcpc" "$WORK/taps" <<'END'
+. ./taps
 up()
 {
 	for f in /proc/sys/net/ipv6/conf/*/accept_dad; do
@@ -134,24 +133,14 @@ echo "eth1 LEASE $address $router"
 echo "eth1 GOT $(wget -q -O - http://$router:9004/blob | md5sum | cut -d' ' -f1)"
 nc $router 9001 </tmp/blob >/tmp/answer &
 nc=$!
-tries=0
-while [ ! -s /tmp/answer ] && [ $tries -lt 100 ]; do
-	tries=$((tries + 1))
-	usleep 100000
-done
+await [ -s /tmp/answer ]
 kill $nc
 echo "eth1 PUT $(cut -d' ' -f1 /tmp/answer)"
 echo READY
 echo reboot >/run/after
 # until the host has looked at the counters
-tries=0
-until nc 10.77.0.1 9003 </dev/null 2>/dev/null || [ $tries = 100 ]; do
-	tries=$((tries + 1))
-	usleep 200000
-done
+await nc 10.77.0.1 9003 </dev/null 2>/dev/null
 END
-"$LIB_TOP/tools/guest/job" "$("$LIB_TOP/tools/guest/initramfs" "$KREL")" "$WORK/net.job" \
-	"$WORK/udhcpc" >"$initrd" || exit 1
 
 nets=(--net "tap=kvt0,backend=user,queues=2" --net user)
 [ "$taps" = 0 ] || nets+=(--net "tap=kvt2,backend=kernel,node=$kernel_node,queues=2")
