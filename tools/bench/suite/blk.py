@@ -28,9 +28,9 @@ RAMP_SECONDS = 0.2
 # How much longer than asked for a load may take.
 LATE_SECONDS = 60
 # Of the counting boot, in its own seconds; see base.COUNTED_LATE.
-COUNTED_SECONDS, COUNTED_RAMP = 0.17, 0.05
-# Most turns of a load of which nothing is promised, and of what is counted.
-SIDE_TURNS, COUNTED_TURNS = 2, 1
+COUNTED_SECONDS, COUNTED_RAMP = 0.5, 0.05
+# Most turns of a load of which nothing is promised.
+SIDE_TURNS = 2
 # What goes wrong with a guest so often may be the emulated processor's doing.
 LOSSES = 3
 
@@ -107,8 +107,6 @@ def _targets():
 
 def turns(options, load):
     """How many turns a load gets. Two thirds of a run's loads are not the main ones."""
-    if options.counted:
-        return min(options.turns, COUNTED_TURNS)
     chosen = len(options.workloads) < sum(x.quick or not options.quick for x in LOADS)
     return options.turns if load.main or chosen else min(options.turns, SIDE_TURNS)
 
@@ -120,6 +118,7 @@ class Group:
         self.options, self.cpus, self.backing = options, cpus, backing
         self.pairs = pairs
         self.late = base.late(options, LATE_SECONDS)
+        self.look = split.look(options)
         self.kinds = sorted({load.kind for load, _ in pairs})
         self.guests, self.names, self.losses = {}, {}, {}
         self.local = Namespace(None, WORK)
@@ -205,14 +204,8 @@ class Group:
         pids = [guest.pid] if way.who else []
         seconds, ramp = self.times()
         guest.begin(self.command(load, way, disk, seconds))
-        figures = meter.measure(pids, seconds + ramp)
+        figures = self.look(meter, pids, seconds + ramp)
         lines = guest.end(seconds + self.late)
-        if self.options.counted:
-            split.calibrate()
-            with split.Trace() as trace:
-                guest.begin(self.command(load, way, disk, seconds))
-                figures.update(split.measure(trace, meter, figures, ramp))
-                guest.end(seconds + self.late)
         return {**figures, **fio.figures(lines, load)}
 
     def again(self, guest, failure):

@@ -39,13 +39,13 @@ class Meter:
                 raise NothingDone(f"the load did nothing for {START_SECONDS} s")
             time.sleep(LOOK_SECONDS)
 
-    def measure(self, pids, seconds):
-        """Sample a load that has just been started and takes so long; pids: of the VMs.
-        Returns the units a second and the counts per unit."""
+    def measure(self, pids, seconds, last=LAST):
+        """Sample a load that has just been started and takes so long, until that part of
+        it is over; pids: of the VMs. Returns the units a second and the counts per unit."""
         self.await_start()
         begun = time.monotonic()
         samples = []
-        for part in (FIRST, LAST):
+        for part in (FIRST, last):
             time.sleep(max(0, begun + part * seconds - time.monotonic()))
             samples.append(sample(pids, self.units))
         first, last = samples

@@ -15,6 +15,7 @@ import subprocess
 from collections import namedtuple
 
 import base
+import split
 from base import Column, Peer, Workload
 from guest import QEMU, Guest, Lost, Namespace, initrd, kvhost_command, libraries, qemu_command
 from host import WORK, Failure, read, run
@@ -200,9 +201,8 @@ def latencies(lines):
     return figures
 
 
-def measure(port, load, seconds, pids, late):
-    """One measurement: its figures; pids: of the VMs; late: how much longer than it
-    should it may take."""
+def measure(group, port, load, seconds):
+    """One measurement: its figures."""
     meter = Meter(lambda: port.moved(load), RR_PREPARATION if load.kind == "rr" else 1)
     before = port.moved(load), port.interrupts()
     flood = None
@@ -212,14 +212,14 @@ def measure(port, load, seconds, pids, late):
     else:
         port.guest.begin(command(port, load, seconds))
     try:
-        figures = meter.measure(pids, seconds)
+        figures = group.look(meter, group.pids(port), seconds)
     finally:
         # A load that does nothing has a reason, which comes first.
         if flood:
-            if flood.wait(seconds + late):
+            if flood.wait(seconds + group.late):
                 raise Failure(f"pktgen on {port.tap} ended with status {flood.returncode}")
         else:
-            lines = port.guest.end(seconds + late)
+            lines = port.guest.end(seconds + group.late)
     if load.kind == "rr":
         figures.update(latencies(lines))
     after = port.moved(load), port.interrupts()
@@ -286,6 +286,7 @@ class Group:
     def __init__(self, options, pairs, bridged, ways):
         self.options, self.pairs, self.bridged = options, pairs, bridged
         self.late = base.late(options, LATE_SECONDS)
+        self.look = split.look(options)
         self.ports = [Port(i, way, pairs) for i, way in enumerate(ways)]
         self.others = [Port(i, way, pairs, "b") for i, way in enumerate(ways) if bridged]
         self.guests = []
@@ -386,12 +387,12 @@ class Group:
         """One measurement. On a busy machine a load may not come about, or make a pause
         between the two samples: that is no figure, and it is tried once more."""
         try:
-            return measure(port, load, seconds, self.pids(port), self.late)
+            return measure(self, port, load, seconds)
         except Lost:
             raise
         except Failure as failure:
             print(f"{load.name} {port.way.name}: {failure}; once more", flush=True)
-            return measure(port, load, seconds, self.pids(port), self.late)
+            return measure(self, port, load, seconds)
 
 
 class NetSuite(base.Suite):

@@ -4,8 +4,8 @@ programs'. For the counting boot, which has one CPU and where a tick of its time
 counter is an instruction.
 
 Tracepoints at every change from one to another give the time of guests and of
-programs, in a window of its own; all the rest of what a window without tracing has
-counted is the kernel's. From its time stamp on a tracepoint costs instructions that
+programs, in a window of its own late in a load; all the rest of what a window without
+tracing has counted is the kernel's. From its time stamp on a tracepoint costs instructions that
 fall into what begins there, and up to it into what ends there: calibrate() finds how
 many by a guest and a program of which every instruction is known.
 """
@@ -21,6 +21,7 @@ import time
 from collections import namedtuple
 
 from host import Failure, read
+from meter import Meter, NothingDone
 
 TRACING = "/sys/kernel/tracing/instances/kvhost-bench"
 EVENTS = ("kvm/kvm_entry", "kvm/kvm_exit", "raw_syscalls/sys_enter", "raw_syscalls/sys_exit",
@@ -29,6 +30,8 @@ LINE = re.compile(r"-(\d+)\s+\[\d+\]\s+\S+\s+(\d+): (\w+):.*?(?:next_pid=(\d+)|$
 BUFFER_KIB = 8192
 WINDOW_SECONDS = 0.03
 TURNS = 200
+# The part of a load after which it is traced.
+UNTRACED = 0.75
 
 # getppid() in a loop of four instructions: mov, syscall, dec, jnz.
 PROGRAM = (b"\x53\xbb" + struct.pack("<I", TURNS) +
@@ -188,23 +191,31 @@ def calibrate():
     return found
 
 
-def measure(trace, meter, figures, seconds):
-    """Trace a load that has just been started; seconds: until it is to be looked at.
-    trace: a Trace that is off; figures: those of the same load without tracing.
-    Returns whose instructions they are."""
+def measure(meter, pids, seconds):
+    """As Meter.measure(), and then whose instructions they are. calibrate() comes
+    before the load is started."""
     per_stay, per_call = calibrate()
-    meter.await_start()
-    time.sleep(seconds)
-    trace.switch(True)
-    first = meter.units()
-    time.sleep(WINDOW_SECONDS)
-    last = meter.units()
-    trace.switch(False)
-    if last <= first:
-        raise Failure("the load did nothing while it was traced")
-    found = times(trace.events(), os.getpid())
+    figures = meter.measure(pids, seconds, UNTRACED)
+    with Trace() as trace:
+        trace.switch(True)
+        first = meter.units()
+        time.sleep(WINDOW_SECONDS)
+        last = meter.units()
+        trace.switch(False)
+        if last <= first:
+            raise NothingDone("the load did nothing while it was traced")
+        found = times(trace.events(), os.getpid())
     total = figures["cpu_ns_per_unit"]
     guest = (found.guest - per_stay * found.stays) / (last - first)
     user = (found.user - per_call * found.calls) / (last - first)
-    return {"guest_instructions_per_unit": guest, "user_instructions_per_unit": user,
+    return {**figures, "guest_instructions_per_unit": guest, "user_instructions_per_unit": user,
             "kernel_instructions_per_unit": total - guest - user}
+
+
+def look(options):
+    """How the loads of a run are measured: a function of meter, pids and seconds. To be
+    called before the first load."""
+    if not options.counted:
+        return Meter.measure
+    calibrate()
+    return measure
