@@ -101,10 +101,10 @@ qemu_start qemu kvq1=1 kvq2=2 kvq3=2 -- "${args[@]}"
 exec 6<&-
 
 for n in $nics; do
-	link_up "kvq$n" && ip addr add "10.77.$n.1/24" dev "kvq$n" || {
+	if ! link_up "kvq$n" || ! ip addr add "10.77.$n.1/24" dev "kvq$n"; then
 		diagnose "$WORK/qemu.out"
 		exit 1
-	}
+	fi
 	iperf3 -s -B "10.77.$n.1" >"$WORK/iperf.$n" 2>&1 &
 	at_exit "kill $!"
 done
