@@ -13,6 +13,7 @@
 #include "disk.h"
 #include "lib/dm.h"
 #include "lib/load.h"
+#include "lib/proc.h"
 
 #define MB		8u
 #define SECTORS		((u64)MB << 11)
@@ -82,24 +83,15 @@ FIXTURE_TEARDOWN(bounds)
 {
 }
 
-static u64 ms_since(const struct timespec *from)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - from->tv_sec) * 1000 + (now.tv_nsec - from->tv_nsec) / 1000000;
-}
-
 /* Wait until no more pages are being pinned. Return: how many are beyond @base. */
 static long pins_at_rest(long base)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
+	const u64 end = now_ms() + LIMIT_MS;
 	unsigned int same = 0;
-	struct timespec from;
 	long now, last = -1;
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	for (; same < 30 && ms_since(&from) < LIMIT_MS; last = now) {
+	for (; same < 30 && now_ms() < end; last = now) {
 		nanosleep(&pause, NULL);
 		now = leak_pins() - base;
 		same = now && now == last ? same + 1 : 0;
@@ -157,15 +149,14 @@ static void dead_requests(struct kvhost *k, struct blkreq *r)
 /* Wait until all of them are with the disk. */
 static bool all_in_flight(struct kvhost *k, unsigned int n)
 {
+	const u64 end = now_ms() + LIMIT_MS;
 	struct kvhost_vring_stats st;
-	struct timespec from;
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
 	do {
 		kvhost_stats(k, 0, &st);
 		if (st.in_flight == n)
 			return true;
-	} while (ms_since(&from) < LIMIT_MS);
+	} while (now_ms() < end);
 	return false;
 }
 
@@ -259,35 +250,15 @@ static pid_t start_victim(enum victim kind)
 	return pid;
 }
 
-/* Whether a process blocks in the kernel; that of an ioctl is its main thread. */
-static bool wait_blocked(pid_t pid)
-{
-	const struct timespec pause = { .tv_nsec = 10000000 };
-	struct timespec from;
-	char path[64], state;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	do {
-		nanosleep(&pause, NULL);
-		f = fopen(path, "re");
-		must(f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1, "%s: %m", path);
-		fclose(f);
-	} while (state != 'D' && ms_since(&from) < LIMIT_MS);
-	return state == 'D';
-}
-
 /* Whether a killed process is gone within the limit every wait has. */
 static bool wait_gone(pid_t pid)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
-	struct timespec from;
+	const u64 end = now_ms() + LIMIT_MS;
 	int st;
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
 	while (!waitpid(pid, &st, WNOHANG)) {
-		if (ms_since(&from) > LIMIT_MS)
+		if (now_ms() > end)
 			return false;
 		nanosleep(&pause, NULL);
 	}
@@ -333,17 +304,17 @@ TEST_F_TIMEOUT(bounds, an_owner_can_be_killed_while_its_disk_never_answers, LIMI
 TEST_F_TIMEOUT(bounds, zeroing_a_large_disk_ends_with_its_owner, LIMIT_S)
 {
 	struct leak before, after;
-	struct timespec from;
 	pid_t pid;
+	u64 from;
 
 	leak_snapshot(&before);
 	pid = start_victim(ZEROES);
 	kill(pid, SIGKILL);
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	from = now_ms();
 	EXPECT_TRUE(wait_gone(pid));
 	EXPECT_TRUE(leak_wait_clean(&before, &after));
 	/* All of it takes that long twice over. */
-	EXPECT_GT(LARGE_MB / LARGE_STEP_MB * LARGE_DELAY_MS / 2, ms_since(&from));
+	EXPECT_GT(LARGE_MB / LARGE_STEP_MB * LARGE_DELAY_MS / 2, now_ms() - from);
 }
 
 /* A frozen file system holds up who writes to it, and nobody else. */

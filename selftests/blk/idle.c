@@ -150,9 +150,15 @@ TEST_F(idle, idle_device_wakes_nobody)
 		submit(self, DEPTH);
 		ASSERT_TRUE(collect(self, DEPTH));
 	}
-	/* Longer than any wait of the worker. */
-	usleep(100 * POLL_US);
-	before = worker_switches(&workers);
+	/* Until it has slept longer than any wait of the worker. */
+	for (i = 0, after = 0; i < LIMIT_MS * 10 / POLL_US; i++) {
+		before = after;
+		usleep(100 * POLL_US);
+		after = worker_switches(&workers);
+		if (after == before)
+			break;
+	}
+	before = after;
 	ASSERT_EQ(workers, 1);
 	ASSERT_GT(before, 0);
 	usleep(IDLE_US);

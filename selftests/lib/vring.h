@@ -208,6 +208,7 @@ unsigned int vq_wait_used_ms(struct vq *q, struct vq_used *u, unsigned int n,
 			     int limit_ms);
 bool vq_spin_used(const struct vq *q, unsigned int n);
 
+u64 now_ms(void);
 u64 eventfd_take(int fd);
 bool eventfd_wait(int fd, int limit_ms);
 

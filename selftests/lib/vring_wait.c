@@ -10,6 +10,19 @@
 #include "vring.h"
 
 /**
+ * now_ms() - the time, for limits
+ *
+ * Return: milliseconds since some moment.
+ */
+u64 now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+}
+
+/**
  * eventfd_take() - read and clear an eventfd
  * @fd: non-blocking eventfd
  *
@@ -95,13 +108,11 @@ unsigned int vq_wait_used(struct vq *q, struct vq_used *u, unsigned int n)
  */
 bool vq_spin_used(const struct vq *q, unsigned int n)
 {
-	struct timespec now, start;
+	const u64 end = now_ms() + LIMIT_MS;
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
 	while (vq_used_ready(q) < n) {
 		sched_yield();
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec - start.tv_sec > LIMIT_MS / 1000)
+		if (now_ms() > end)
 			return false;
 	}
 	return true;
