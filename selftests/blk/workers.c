@@ -269,6 +269,21 @@ static long runs_of(const char *comm)
 	return runs;
 }
 
+/* The same when it has not run for a while: what it was woken for may be done before. */
+static long runs_at_rest(const char *comm)
+{
+	const u64 end = now_ms() + LIMIT_MS;
+	long now, before;
+
+	now = runs_of(comm);
+	do {
+		before = now;
+		usleep(50000);
+		now = runs_of(comm);
+	} while (now != before && now_ms() < end);
+	return now;
+}
+
 TEST_F(workers, a_moved_queue_is_its_new_worker_s_alone)
 {
 	u32 old = new_worker(&self->k), now = new_worker(&self->k);
@@ -282,7 +297,7 @@ TEST_F(workers, a_moved_queue_is_its_new_worker_s_alone)
 	ASSERT_TRUE(collect(self, 5, DEPTH, 1));
 	ASSERT_TRUE(kvhost_wait_idle(&self->k, 5));
 	attach(&self->k, 5, now);
-	before_old = runs_of(old_name);
+	before_old = runs_at_rest(old_name);
 	before_now = runs_of(now_name);
 	ASSERT_LT(0, before_old);
 	submit(self, 5, DEPTH, VIRTIO_BLK_T_IN, 1);
@@ -296,17 +311,22 @@ TEST_F(workers, a_moved_queue_is_its_new_worker_s_alone)
 #define CROWD_RING	8192u
 #define CROWD_LEN	16384u
 
-/* Fill an own ring of queue 0 with the same request over and over, unpublished. */
-static void crowd(struct _test_data_workers *self, struct blkreq *r)
+/* Give queue 0 a ring of its own, and the request that will be in it over and over. */
+static void crowded(struct _test_data_workers *self, struct blkreq *r)
 {
-	struct vq_buf bufs[3];
-	unsigned int j, n;
-
 	kvhost_enable(&self->k, 0, 0);
 	vq_free(&self->k.q[0]);
 	kvhost_renew(&self->k, 0, CROWD_RING);
 	kvhost_enable(&self->k, 0, 1);
 	blkreq_init(r, &self->k.mem, GMEM_MID, CROWD_LEN);
+}
+
+/* Fill it, unpublished. */
+static void crowd(struct _test_data_workers *self, struct blkreq *r)
+{
+	struct vq_buf bufs[3];
+	unsigned int j, n;
+
 	blkreq_set(r, VIRTIO_BLK_T_IN, 0, CROWD_LEN);
 	n = blkreq_plain(r, bufs);
 	for (j = 0; j < CROWD; j++)
@@ -314,33 +334,53 @@ static void crowd(struct _test_data_workers *self, struct blkreq *r)
 }
 
 /*
+ * Have queue 4 ask for something while queue 0 is at work. Return: how many requests
+ * of queue 0 were served meanwhile; all of them if it was late to ask.
+ */
+static u64 served_meanwhile(struct __test_metadata *_metadata,
+			    struct _test_data_workers *self)
+{
+	struct kvhost_vring_stats before, a, b;
+
+	kvhost_stats(&self->k, 0, &before);
+	vq_kick(&self->k.q[0]);
+	do
+		kvhost_stats(&self->k, 0, &a);
+	while (a.chains == before.chains);
+	submit(self, 4, 1, VIRTIO_BLK_T_OUT, 1);
+	must(collect(self, 4, 1, 1), "queue 4 has no answer");
+	kvhost_stats(&self->k, 0, &b);
+	TH_LOG("queue 0: %llu requests when queue 4 asked, %llu when it had its answer",
+	       a.chains - before.chains, b.chains - before.chains);
+	return a.chains - before.chains > CROWD / 2 ? CROWD : b.chains - a.chains;
+}
+
+/*
  * Queue 4 shares the worker of queue 0, which has work for many turns. From the
  * doorbell of queue 4 to its completion, queue 0 gets the turn it is in and one
- * more; how long queue 4 waits is counted in requests of queue 0, not in time.
+ * more; how long queue 4 waits is counted in requests of queue 0, not in time. What
+ * the test itself is late adds to it, so that the least of some tries counts.
  */
-TEST_F(workers, a_crowded_queue_does_not_starve_its_neighbour)
+TEST_F_TIMEOUT(workers, a_crowded_queue_does_not_starve_its_neighbour, 60)
 {
 	struct vhost_vring_state spin = { .index = 0, .num = 10000 };
-	struct kvhost_vring_stats a, b;
+	u64 served = CROWD;
+	unsigned int tries;
 	struct vq_used *u;
 	struct blkreq r;
 
 	ASSERT_EQ(worker_of(&self->k, 0), worker_of(&self->k, 4));
 	/* And were it to spin as long as it may, that ends when others wait. */
 	KVHOST_IOCTL(&self->k, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &spin);
-	crowd(self, &r);
-	vq_kick(&self->k.q[0]);
-	kvhost_stats(&self->k, 0, &a);
-	submit(self, 4, 1, VIRTIO_BLK_T_OUT, 1);
-	ASSERT_TRUE(collect(self, 4, 1, 1));
-	kvhost_stats(&self->k, 0, &b);
-	TH_LOG("queue 0: %llu requests when queue 4 asked, %llu when it had its answer",
-	       a.chains, b.chains);
-	EXPECT_GE(CROWD / 2, a.chains);
-	EXPECT_GE(3 * TURN, b.chains - a.chains);
 	u = calloc(CROWD, sizeof(*u));
 	ASSERT_NE(NULL, u);
-	EXPECT_EQ(CROWD, vq_wait_used(&self->k.q[0], u, CROWD));
+	crowded(self, &r);
+	for (tries = 0; served > 3 * TURN && tries < 8; tries++) {
+		crowd(self, &r);
+		served = served_meanwhile(_metadata, self);
+		EXPECT_EQ(CROWD, vq_wait_used(&self->k.q[0], u, CROWD));
+	}
+	EXPECT_GE(3 * TURN, served);
 	free(u);
 }
 

@@ -30,6 +30,7 @@ while [ "$word" != go ]; do
 	word=$(dd if=/dev/vdb bs=512 count=1 iflag=direct 2>/dev/null | head -c 2)
 	sleep 0.1
 done
+echo LOADED
 while :; do dd if=/dev/vda of=/dev/null bs=4k iflag=direct 2>/dev/null; done
 END
 guest_start stat --initrd "$initrd" --append quiet --memory 256 --control "$socket" \
@@ -102,6 +103,7 @@ expect 'the table has a line a queue' shown all \
 	"^blk-$guest_pid-[0-9]*  *0 running  *0  *${counted%% *}  *30  "
 
 printf go | dd of="$WORK/b" conv=notrunc 2>/dev/null
+guest_says '^LOADED' || diagnose "$WORK/stat.console"
 stat_run rates --interval 1 --count 3 "$guest_pid"
 # Of three reports the last two are wholly within the load.
 busy()
