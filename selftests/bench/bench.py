@@ -257,6 +257,8 @@ def choice():
     expect(registry.kept(suite, quick=True)[0], ["read"])
     expect(registry.kept(suite, ["write"], quick=True)[0], ["write"])
     expect(registry.kept(suite, counted=True)[0], ["read"])
+    expect(registry.kept(suite, quick=True, counted=True)[0], [])
+    expect(registry.kept(suite, ["read"], quick=True, counted=True)[0], ["read"])
     expect(registry.kept(suite, peers=[OTHER, OURS])[1], [OURS, OTHER])
 
 

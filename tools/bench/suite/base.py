@@ -17,7 +17,7 @@ Peer = namedtuple("Peer", "name title")
 
 # What is measured. unit: what "per unit" figures count, in the singular; rate: the
 # key of its headline figure; quick: part of a quick run; counted: part of the
-# counting boot
+# counting boot of no run (0), of one that is not quick (1), of every one (2)
 Workload = namedtuple("Workload", "name title unit rate quick counted")
 
 # A column of the table: heading, width, key of a row, scale, format

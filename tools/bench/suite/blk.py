@@ -20,7 +20,7 @@ from host import WORK, Failure, run
 from meter import Meter, NothingDone
 
 # Each disk is read for so long before the first turn.
-WARM_UP_SECONDS = 0.2
+WARM_UP_SECONDS = 0.1
 # A load has begun with so many; the file's file system writes something now and then.
 BEGUN_UNITS = 8
 # Thrown away at the beginning of each measurement.
@@ -28,9 +28,9 @@ RAMP_SECONDS = 0.2
 # How much longer than asked for a load may take.
 LATE_SECONDS = 60
 # Of the counting boot, in its own seconds; see base.COUNTED_LATE.
-COUNTED_SECONDS, COUNTED_RAMP = 0.5, 0.05
+COUNTED_SECONDS, COUNTED_QUICK, COUNTED_RAMP = 0.5, 0.3, 0.05
 # Most turns of a load of which nothing is promised.
-SIDE_TURNS = 2
+SIDE_TURNS = 1
 # What goes wrong with a guest so often may be the emulated processor's doing.
 LOSSES = 3
 
@@ -58,7 +58,8 @@ Load = namedtuple("Load", "name title kind rw bs depth cpus extra syncs main qui
 
 
 def _load(name, text, kind="null", cpus=1, extra="", flags=""):
-    """A load from fio's rw, bs and iodepth; flags: m(ain), q(uick), c(ounted)."""
+    """A load from fio's rw, bs and iodepth; flags: m(ain), q(uick), c(ounted), C(ounted in a
+    quick run too)."""
     pattern, size, depth = text.split()
     what = {"randread": "random read", "randwrite": "random write", "read": "sequential read",
             "write": "sequential write", "randrw": "random 70/30"}[pattern]
@@ -67,13 +68,13 @@ def _load(name, text, kind="null", cpus=1, extra="", flags=""):
              f"{int(size) >> 10} KiB {what}{', each flushed' if syncs else ''}, depth {depth}"
              f"{f', {cpus} vCPUs with a queue each' if cpus > 1 else ''}")
     return Load(name, title, kind, pattern, int(size), int(depth), cpus, extra, syncs,
-                "m" in flags, "q" in flags, "c" in flags)
+                "m" in flags, "q" in flags, max("c" in flags, 2 * ("C" in flags)))
 
 
 LOADS = (
-    _load("rr4k-1", "randread 4096 1", flags="mqc"),
+    _load("rr4k-1", "randread 4096 1", flags="mqC"),
     _load("rr4k-4", "randread 4096 4"),
-    _load("rr4k-32", "randread 4096 32", flags="mqc"),
+    _load("rr4k-32", "randread 4096 32", flags="mqC"),
     _load("rr4k-128", "randread 4096 128"),
     _load("rw4k-1", "randwrite 4096 1"),
     _load("rw4k-4", "randwrite 4096 4"),
@@ -184,7 +185,7 @@ class Group:
     def times(self):
         """Length of a measurement, and of what is thrown away before it."""
         if self.options.counted:
-            return COUNTED_SECONDS, COUNTED_RAMP
+            return COUNTED_QUICK if self.options.quick else COUNTED_SECONDS, COUNTED_RAMP
         return self.options.seconds, RAMP_SECONDS
 
     def command(self, load, way, disk, seconds):
@@ -272,7 +273,7 @@ class BlkSuite(base.Suite):
         """What is measured: loads and ways. Unless peers are chosen, only some of them
         serve the loads that nothing is promised of."""
         chosen = set(options.peers) != {way.name for way in WAYS}
-        most = MAIN if options.quick else FULL
+        most = EVERYWHERE if options.quick else FULL
         return [(load, way) for load in LOADS if load.name in options.workloads
                 for way in ways if chosen or way.where <= (most if load.main else EVERYWHERE)]
 

@@ -28,7 +28,7 @@ def kept(suite, workloads=None, peers=None, quick=False, counted=False):
     asked for by its name belongs to a quick run too."""
     names = [w.name for w in suite.workloads
              if (w.name in workloads if workloads else (w.quick or not quick))
-             and (w.counted or not counted)]
+             and (not counted or w.counted > (quick and not workloads))]
     ways = [p.name for p in suite.peers if not peers or p.name in peers]
     return names, ways
 

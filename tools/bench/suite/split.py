@@ -28,10 +28,10 @@ EVENTS = ("kvm/kvm_entry", "kvm/kvm_exit", "raw_syscalls/sys_enter", "raw_syscal
           "sched/sched_switch")
 LINE = re.compile(r"-(\d+)\s+\[\d+\]\s+\S+\s+(\d+): (\w+):.*?(?:next_pid=(\d+)|$)")
 BUFFER_KIB = 8192
-WINDOW_SECONDS = 0.03
+WINDOW_SECONDS = 0.015
 TURNS = 200
 # The part of a load after which it is traced.
-UNTRACED = 0.75
+UNTRACED = 0.7
 
 # getppid() in a loop of four instructions: mov, syscall, dec, jnz.
 PROGRAM = (b"\x53\xbb" + struct.pack("<I", TURNS) +
