@@ -42,7 +42,7 @@
 /* Batches between two trials of the driver's depth. */
 #define TRIAL_MIN	16u
 #define TRIAL_NORMAL	256u
-#define TRIAL_MAX	4096u
+#define TRIAL_MAX	1024u
 
 /* Chains that make a nap worth the delay. */
 #define NAP_CHAINS	3u
