@@ -119,18 +119,22 @@ def teller(work, options, plan):
 
 
 def time_it(work, options, plan):
-    """Run suites where time is time."""
-    names = [suite.name for suite, _, _ in plan]
-    count = sum(len(w) * len(p) * options.turns for _, w, p in plan)
-    gather = Gather(TIMED, names, teller(work, options, plan))
-    command = [TESTHOST, "--timeout", str(limit(count, options.seconds)), "--log", "bench",
-               *(["--kernel", options.kernel] if options.kernel else []), "--",
-               *arguments(names, options, False)]
-    log = work.log("measure")
-    task = steps.Task("measure", command, log, gather.take)
-    work.watch("measure", [task], gather.status)
-    gather.end(task.status, None, log)
-    return gather
+    """Run suites where time is time, each on a test host of its own: one that dies takes
+    no other suite along. Yields what was gathered, a suite each."""
+    for suite, workloads, peers in plan:
+        gather = Gather(TIMED, [suite.name], teller(work, options, plan))
+        count = len(workloads) * len(peers) * options.turns
+        command = [TESTHOST, "--timeout", str(limit(count, options.seconds)),
+                   "--log", f"bench-{suite.name}",
+                   *(["--kernel", options.kernel] if options.kernel else []), "--",
+                   *arguments([suite.name], options, False)]
+        log = work.log(f"measure-{suite.name}")
+        if os.path.exists(log):
+            os.unlink(log)
+        task = steps.Task("measure", command, log, gather.take)
+        work.watch(f"measure {suite.name}", [task], gather.status)
+        gather.end(task.status, None, log)
+        yield gather
 
 
 def count_tasks(work, waiting, options, tries):
