@@ -17,41 +17,23 @@
 /* Mappings kept at most; the oldest gives way, to be asked for again. */
 #define IOTLB_ENTRIES_MAX	2048u
 
-/* The owner answered, or changed things: whoever waits looks again when resumed. */
-static void iotlb_changed(struct kvh_dev *dev)
-{
-	unsigned int i;
-
-	for (i = 0; i < dev->nvqs; i++) {
-		/* A ring that is no longer mapped as it was is found anew when next used. */
-		kvh_vq_recheck_map(&dev->vqs[i]);
-		spin_lock(&dev->miss_lock);
-		dev->vqs[i].miss.state = KVH_MISS_NONE;
-		spin_unlock(&dev->miss_lock);
-	}
-}
-
 /**
  * kvh_iotlb_enable() - begin or end translating
- * @dev: device, its queues held; stopped if this is not what it did before
- * @on:  whether to translate
- *
- * Whoever has it begin again wants it to begin with nothing: while its queues were
- * stopped an owner may not have listened to what was unmapped.
+ * @dev:  device, its queues stopped, or held and @on what it was
+ * @on:   whether to translate
+ * @anew: if so, begin with nothing known; queues stopped
  *
  * Context: Process context, device lock held.
  * Return: 0 or -ENOMEM
  */
-int kvh_iotlb_enable(struct kvh_dev *dev, bool on)
+int kvh_iotlb_enable(struct kvh_dev *dev, bool on, bool anew)
 {
 	struct vhost_iotlb *iotlb = NULL;
 	unsigned int i;
 
 	lockdep_assert_held(&dev->lock);
-	if (on && dev->iotlb) {
+	if (on && dev->iotlb && anew)
 		vhost_iotlb_reset(dev->iotlb);
-		iotlb_changed(dev);
-	}
 	if (on == !!dev->iotlb)
 		return 0;
 	if (on) {
@@ -119,6 +101,18 @@ int kvh_iotlb_find(struct kvh_vq *vq, u64 iova, u64 len, bool write, u64 *uaddr,
 	return 0;
 }
 
+/* The owner answered, or changed things: whoever waits looks again when resumed. */
+static void iotlb_forget_misses(struct kvh_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nvqs; i++) {
+		spin_lock(&dev->miss_lock);
+		dev->vqs[i].miss.state = KVH_MISS_NONE;
+		spin_unlock(&dev->miss_lock);
+	}
+}
+
 static int iotlb_update(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 {
 	u64 last;
@@ -156,6 +150,7 @@ static void iotlb_invalidate(struct kvh_dev *dev, const struct vhost_iotlb_msg *
  */
 int kvh_iotlb_message(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 {
+	unsigned int i;
 	int ret;
 
 	lockdep_assert_held(&dev->lock);
@@ -173,7 +168,10 @@ int kvh_iotlb_message(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 		ret = iotlb_update(dev, msg);
 	else
 		iotlb_invalidate(dev, msg);
-	iotlb_changed(dev);
+	/* A ring that is no longer mapped as it was is found anew when next used. */
+	for (i = 0; i < dev->nvqs; i++)
+		kvh_vq_recheck_map(&dev->vqs[i]);
+	iotlb_forget_misses(dev);
 	kvh_dev_resume(dev);
 	return ret;
 }
