@@ -120,19 +120,22 @@ def teller(work, options, plan):
 
 def time_it(work, options, plan):
     """Run suites where time is time, each on a test host of its own: one that dies takes
-    no other suite along. Yields what was gathered, a suite each."""
-    for suite, workloads, peers in plan:
-        gather = Gather(TIMED, [suite.name], teller(work, options, plan))
-        count = len(workloads) * len(peers) * options.turns
+    no other suite along. A quick run has no time to boot more than one. Yields what was
+    gathered."""
+    for part in [plan] if options.quick else [[one] for one in plan]:
+        names = [suite.name for suite, _, _ in part]
+        title = "-".join(["measure", *([] if options.quick else names)])
+        gather = Gather(TIMED, names, teller(work, options, plan))
+        count = sum(len(w) * len(p) * options.turns for _, w, p in part)
         command = [TESTHOST, "--timeout", str(limit(count, options.seconds)),
-                   "--log", f"bench-{suite.name}",
+                   "--log", f"bench-{title}",
                    *(["--kernel", options.kernel] if options.kernel else []), "--",
-                   *arguments([suite.name], options, False)]
-        log = work.log(f"measure-{suite.name}")
+                   *arguments(names, options, False)]
+        log = work.log(title)
         if os.path.exists(log):
             os.unlink(log)
         task = steps.Task("measure", command, log, gather.take)
-        work.watch(f"measure {suite.name}", [task], gather.status)
+        work.watch(title, [task], gather.status)
         gather.end(task.status, None, log)
         yield gather
 
