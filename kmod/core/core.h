@@ -491,7 +491,7 @@ void kvh_vq_unmap(struct kvh_vq *vq);
 void kvh_vq_recheck_map(struct kvh_vq *vq);
 
 /* iotlb.c */
-int kvh_iotlb_enable(struct kvh_dev *dev, bool on, bool anew);
+int kvh_iotlb_enable(struct kvh_dev *dev, bool on);
 int kvh_iotlb_find(struct kvh_vq *vq, u64 iova, u64 len, bool write, u64 *uaddr, u64 *run);
 int kvh_iotlb_message(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg);
 bool kvh_iotlb_next_miss(struct kvh_dev *dev, struct vhost_iotlb_msg *msg);

@@ -135,7 +135,7 @@ int kvh_dev_reset(struct kvh_dev *dev)
 	dev->log_base = 0;
 	dev->features = 0;
 	dev->backend_features = 0;
-	kvh_iotlb_enable(dev, false, false);
+	kvh_iotlb_enable(dev, false);
 	if (dev->mm) {
 		mmput(dev->mm);
 		put_task_struct(dev->task);
@@ -183,8 +183,8 @@ int kvh_dev_set_features(struct kvh_dev *dev, u64 features)
 	if (ret)
 		return ret;
 	/* While its queues are stopped an owner need not tell what it unmaps. */
-	ret = kvh_iotlb_enable(dev, features & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM),
-			       !dev_running(dev));
+	if (!dev_running(dev))
+		ret = kvh_iotlb_enable(dev, features & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM));
 	if (ret)
 		goto out;
 	dev->features = features;

@@ -19,22 +19,19 @@
 
 /**
  * kvh_iotlb_enable() - begin or end translating
- * @dev:  device, its queues stopped, or held and @on what it was
- * @on:   whether to translate
- * @anew: if so, begin with nothing known; queues stopped
+ * @dev: device, its queues stopped
+ * @on:  whether to translate; nothing is known then, even if it did so before
  *
  * Context: Process context, device lock held.
  * Return: 0 or -ENOMEM
  */
-int kvh_iotlb_enable(struct kvh_dev *dev, bool on, bool anew)
+int kvh_iotlb_enable(struct kvh_dev *dev, bool on)
 {
 	struct vhost_iotlb *iotlb = NULL;
 	unsigned int i;
 
 	lockdep_assert_held(&dev->lock);
-	if (on && dev->iotlb && anew)
-		vhost_iotlb_reset(dev->iotlb);
-	if (on == !!dev->iotlb)
+	if (!on && !dev->iotlb)
 		return 0;
 	if (on) {
 		iotlb = vhost_iotlb_alloc(IOTLB_ENTRIES_MAX, VHOST_IOTLB_FLAG_RETIRE);
