@@ -26,8 +26,10 @@ BENCH = f"{TOP}/tools/bench"
 sys.path[1:1] = [f"{BENCH}/front", f"{BENCH}/suite", BENCH]
 
 # pylint: disable=wrong-import-position
+import blk  # noqa: E402
 import charts  # noqa: E402
 import compare  # noqa: E402
+import fio  # noqa: E402
 import fixture  # noqa: E402
 import hosts  # noqa: E402
 import registry  # noqa: E402
@@ -260,6 +262,20 @@ def choice():
     expect(registry.kept(suite, quick=True, counted=True)[0], [])
     expect(registry.kept(suite, ["read"], quick=True, counted=True)[0], ["read"])
     expect(registry.kept(suite, peers=[OTHER, OURS])[1], [OURS, OTHER])
+
+
+@test
+def loads():
+    """fio takes every load of the block suite, on a host with fewer CPUs than it has jobs too"""
+    begin = (f'fio() {{ command fio "$@" --ioengine=null --size=1M --number_ios=1 || exit 9; }};'
+             f" {fio.prepare('cut')}; ")
+    with tempfile.TemporaryDirectory() as folder:
+        for load in blk.LOADS:
+            line = fio.command(load, f"{folder}/disk", "none", (0.001, 0), 1)
+            done = subprocess.run(["sh", "-c", begin + line], cwd=folder, check=False,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if done.returncode == 9:
+                raise AssertionError(f"{load.name}: {done.stdout}")
 
 
 @test

@@ -17,16 +17,16 @@ def prepare(cut):
     return f"FIO='{COMMON}' CUT={cut}"
 
 
-def command(load, path, disk, times):
+def command(load, path, disk, times, cpus):
     """Measure a load on a device or file, with what its disk has done before and after.
-    times: how many seconds count, and how many before them do not."""
+    times: how many seconds count, and how many before them do not. cpus: where it runs."""
     seconds, ramp = times
     words = [f"--filename={path}", f"--rw={load.rw}", f"--bs={load.bs}",
              f"--iodepth={load.depth}", f"--runtime={int(seconds * 1000)}ms",
              f"--ramp_time={int(ramp * 1000)}ms", load.extra,
              f"--unified_rw_reporting={int(not load.syncs)}"]
     if load.cpus > 1:
-        words.append(f"--numjobs={load.cpus} --cpus_allowed=0-{load.cpus - 1}"
+        words.append(f"--numjobs={load.cpus} --cpus_allowed=0-{min(load.cpus, cpus) - 1}"
                      " --cpus_allowed_policy=split")
     count = f"echo KVHOST-STAT $(cat /sys/block/{disk}/stat)"
     # What fio has to say of its options stands before the first brace.
