@@ -101,6 +101,14 @@ def arguments(names, options, counted):
     return line + (["--counted"] if counted else [])
 
 
+def on_testhost(names, options, counted, log, seconds):
+    """The same on a test host, for so many seconds at most; log: of its console."""
+    return [TESTHOST, *(["--icount", "--memory", str(COUNT_MEMORY_MIB)] if counted else []),
+            "--timeout", str(seconds), "--log", log,
+            *(["--kernel", options.kernel] if options.kernel else []), "--",
+            *arguments(names, options, counted)]
+
+
 def teller(work, options, plan):
     """Shows a place's median on a terminal, early."""
     rates = {(suite.name, w.name): w.rate for suite, _, _ in plan for w in suite.workloads}
@@ -127,14 +135,10 @@ def time_it(work, options, plan):
         title = "-".join(["measure", *([] if options.quick else names)])
         gather = Gather(TIMED, names, teller(work, options, plan))
         count = sum(len(w) * len(p) * options.turns for _, w, p in part)
-        command = [TESTHOST, "--timeout", str(limit(count, options.seconds)),
-                   "--log", f"bench-{title}",
-                   *(["--kernel", options.kernel] if options.kernel else []), "--",
-                   *arguments(names, options, False)]
-        log = work.log(title)
-        if os.path.exists(log):
-            os.unlink(log)
-        task = steps.Task("measure", command, log, gather.take)
+        log = work.fresh_log(title)
+        task = steps.Task("measure", on_testhost(
+            names, options, False, f"bench-{title}", limit(count, options.seconds)),
+                          log, gather.take)
         work.watch(title, [task], gather.status)
         gather.end(task.status, None, log)
         yield gather
@@ -145,14 +149,9 @@ def count_tasks(work, waiting, options, tries):
     pairs = []
     for name in waiting:
         gather = Gather(COUNTED, [name])
-        command = [TESTHOST, "--icount", "--timeout", str(COUNT_LIMIT),
-                   "--log", f"bench-count-{name}", "--memory", str(COUNT_MEMORY_MIB),
-                   *(["--kernel", options.kernel] if options.kernel else []), "--",
-                   *arguments([name], options, True)]
+        command = on_testhost([name], options, True, f"bench-count-{name}", COUNT_LIMIT)
         # The machine lost its way in the tries before; their logs stay in front.
-        log = work.log(f"count-{name}")
-        if tries == COUNT_TRIES and os.path.exists(log):
-            os.unlink(log)
+        log = (work.fresh_log if tries == COUNT_TRIES else work.log)(f"count-{name}")
         pairs.append((steps.Task(name, command, log, gather.take, COUNT_SILENCE), gather))
     return pairs
 

@@ -98,6 +98,13 @@ class Steps:
         """Where a step's log is."""
         return f"{self.directory}/{name}.log"
 
+    def fresh_log(self, name):
+        """The same, without what an earlier run has left there."""
+        log = self.log(name)
+        if os.path.exists(log):
+            os.unlink(log)
+        return log
+
     def show(self, text):
         """The last line of the terminal."""
         if self.live:
@@ -142,9 +149,7 @@ class Steps:
 
     def run(self, name, title, *command):
         """A step that has to succeed."""
-        log = self.log(name)
-        if os.path.exists(log):
-            os.unlink(log)
+        log = self.fresh_log(name)
         try:
             task = Task(name, command, log)
         except OSError as error:

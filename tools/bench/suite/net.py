@@ -460,20 +460,19 @@ class NetSuite(base.Suite):
                      and x.name in options.workloads]
             turns = min(options.turns, SIDE_TURNS) if side else options.turns
             if ways and loads:
-                plan.append((Group(options, pairs, far, ways), loads, turns))
-        done, total = 0, sum(turns * self.promised(options, load, port)
-                             for g, loads, turns in plan for load in loads for port in g.ports)
+                group = Group(options, pairs, far, ways)
+                todo = [(load, port) for load in loads for port in group.ports
+                        if self.promised(options, load, port)]
+                plan.append((group, todo, turns))
+        done, total = 0, sum(turns * len(todo) for _, todo, turns in plan)
         image = initrd(options.initrd, guest_files(), f"{WORK}/net.cpio")
-        for group, loads, turns in plan:
+        for group, todo, turns in plan:
             with Network():
                 try:
                     report.progress(done, total, "booting the guests")
                     group.start(image)
                     group.warm_up()
-                    for turn, load, port in itertools.product(range(1, turns + 1), loads,
-                                                              group.ports):
-                        if not self.promised(options, load, port):
-                            continue
+                    for turn, (load, port) in itertools.product(range(1, turns + 1), todo):
                         report.progress(done, total, f"{load.name} {port.way.name}")
                         done += 1
                         try:
