@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include "disk.h"
+#include "lib/proc.h"
 
 #define QUEUES	KVHOST_BLK_QUEUES_MAX
 #define DEPTH	8u
@@ -269,21 +270,6 @@ static long runs_of(const char *comm)
 	return runs;
 }
 
-/* The same when it has not run for a while: what it was woken for may be done before. */
-static long runs_at_rest(const char *comm)
-{
-	const u64 end = now_ms() + LIMIT_MS;
-	long now, before;
-
-	now = runs_of(comm);
-	do {
-		before = now;
-		usleep(50000);
-		now = runs_of(comm);
-	} while (now != before && now_ms() < end);
-	return now;
-}
-
 TEST_F(workers, a_moved_queue_is_its_new_worker_s_alone)
 {
 	u32 old = new_worker(&self->k), now = new_worker(&self->k);
@@ -297,7 +283,9 @@ TEST_F(workers, a_moved_queue_is_its_new_worker_s_alone)
 	ASSERT_TRUE(collect(self, 5, DEPTH, 1));
 	ASSERT_TRUE(kvhost_wait_idle(&self->k, 5));
 	attach(&self->k, 5, now);
-	before_old = runs_at_rest(old_name);
+	/* What they were woken for may be done before. */
+	EXPECT_TRUE(wait_workers_rest(50));
+	before_old = runs_of(old_name);
 	before_now = runs_of(now_name);
 	ASSERT_LT(0, before_old);
 	submit(self, 5, DEPTH, VIRTIO_BLK_T_IN, 1);

@@ -17,10 +17,8 @@
 NODE=/dev/kvhost-net
 own_netns
 need_vm
-for tool in qemu-system-x86_64 busybox; do
-	command -v $tool >/dev/null || skip_all "no $tool: run tools/deps/install"
-done
-[ -c /dev/net/tun ] || modprobe tun || skip_all 'no tun'
+need_tools qemu-system-x86_64 busybox
+need_tun
 GUEST_SECONDS=280
 nics='0 1'
 kinds=(split packed)
@@ -56,13 +54,17 @@ for n in 0 1; do
 	done) >/dev/null 2>&1 &
 	pids="$pids $!"
 done
+received()
+{
+	cat /sys/class/net/eth$n/statistics/rx_packets
+}
+# busy FROM
+busy()
+{
+	[ $(($(received) - $1)) -gt 200 ]
+}
 for n in 0 1; do
-	tries=0
-	from=$(cat /sys/class/net/eth$n/statistics/rx_packets)
-	until [ $(($(cat /sys/class/net/eth$n/statistics/rx_packets) - from)) -gt 200 ] || [ $tries = 100 ]; do
-		tries=$((tries + 1))
-		usleep 50000
-	done
+	await busy $(received)
 done
 # One after the other, or the kernel may give them each other's names.
 for n in 0 1; do

@@ -17,9 +17,7 @@
 NODE=/dev/kvhost-net
 own_netns
 need_vm
-for tool in qemu-system-x86_64 busybox; do
-	command -v $tool >/dev/null || skip_all "no $tool: run tools/deps/install"
-done
+need_tools qemu-system-x86_64 busybox
 modprobe -a macvtap ipvtap || skip_all 'no macvtap or ipvtap'
 GUEST_SECONDS=90
 names=(kmt0 kmt1 kit2)

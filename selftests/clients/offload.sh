@@ -20,10 +20,8 @@
 NODE=/dev/kvhost-net
 own_netns
 need_vm
-for tool in ethtool iperf3 tcpdump; do
-	command -v $tool >/dev/null || skip_all "no $tool: run tools/deps/install"
-done
-[ -c /dev/net/tun ] || modprobe tun || skip_all 'no tun'
+need_tools ethtool iperf3 tcpdump
+need_tun
 here=$(realpath "$(dirname "$0")")
 GUEST_SECONDS=180
 nics='0 1'

@@ -17,10 +17,8 @@
 NODE=/dev/kvhost-net
 own_netns
 need_vm
-for tool in qemu-system-x86_64 iperf3 busybox; do
-	command -v $tool >/dev/null || skip_all "no $tool: run tools/deps/install"
-done
-[ -c /dev/net/tun ] || modprobe tun || skip_all 'no tun'
+need_tools qemu-system-x86_64 iperf3 busybox
+need_tun
 GUEST_SECONDS=120
 nics='0 1 2 3'
 plan $((6 + 6 * 4))

@@ -15,8 +15,8 @@
 
 NODE=/dev/kvhost-net
 own_netns
-command -v dpdk-testpmd >/dev/null || skip_all 'no dpdk-testpmd: run tools/deps/install'
-[ -c /dev/net/tun ] || modprobe tun || skip_all 'no tun'
+need_tools dpdk-testpmd
+need_tun
 [ -c "$NODE" ] || {
 	echo "Bail out! $NODE is missing: load kvhost_net first"
 	exit 1

@@ -150,6 +150,21 @@ need_vm()
 	cp "$VMM" "$WORK/kvhost" && VMM=$WORK/kvhost
 }
 
+# need_tools TOOL...
+need_tools()
+{
+	local tool
+
+	for tool; do
+		command -v "$tool" >/dev/null || skip_all "no $tool: run tools/deps/install"
+	done
+}
+
+need_tun()
+{
+	[ -c /dev/net/tun ] || modprobe tun || skip_all 'no tun'
+}
+
 # lib_job: what a guest's job may call
 lib_job()
 {

@@ -18,9 +18,7 @@
 . "$(dirname "$0")/lib.sh"
 
 need_vm
-for tool in mkfs.xfs xfs_repair mkfs.ext4; do
-	command -v $tool >/dev/null || skip_all "no $tool: run tools/deps/install"
-done
+need_tools mkfs.xfs xfs_repair mkfs.ext4
 GUEST_SECONDS=150
 plan 23
 before=$(leftovers)

@@ -17,7 +17,7 @@
 . "$(dirname "$0")/lib.sh"
 
 need_vm
-[ -c /dev/net/tun ] || modprobe tun || skip_all 'no tun'
+need_tun
 GUEST_SECONDS=90
 kernel_node=${KVHOST_NET_NODE:-/dev/kvhost-net}
 taps=0
