@@ -23,6 +23,7 @@
 #include <linux/xarray.h>
 #include <uapi/kvhost.h>
 #include <kvhost.h>
+#include "patience.h"
 
 struct kvh_regmem;
 struct vhost_iotlb;
@@ -114,6 +115,9 @@ struct kvh_work {
  * @mm:       the owner's address space
  * @has_mm:   it is borrowed at present; the thread's own
  * @napping:  it sleeps in the middle of a turn: see kvh_worker_nap_begin()
+ * @patient:  it is SCHED_BATCH, if nobody has changed that; the thread's own
+ * @chains:   taken since @patience was asked; the thread's own
+ * @patience: see patience.c; the thread's own
  * @list:     work not begun yet
  * @id:       its number in kvh_dev.workers; constant
  * @attached: queues it serves; under kvh_dev.lock
@@ -123,6 +127,9 @@ struct kvh_worker {
 	struct mm_struct *mm;
 	bool has_mm;
 	bool napping;
+	bool patient;
+	unsigned int chains;
+	struct kvh_patience patience;
 	struct llist_head list;
 	u32 id;
 	unsigned int attached;

@@ -176,8 +176,14 @@ static bool vq_turn(struct kvh_vq *vq)
 /* Registered memory needs no address space, but the dirty log is the owner's. */
 static bool vq_turn_in_mm(struct kvh_vq *vq)
 {
-	kvh_worker_use_mm(kvh_pool_of(vq), !kvh_env_registered(&vq->env) || kvh_dirty_on(vq));
-	return vq_turn(vq);
+	struct kvh_worker *worker = kvh_pool_of(vq);
+	u64 before = vq->stats.chains;
+	bool again;
+
+	kvh_worker_use_mm(worker, !kvh_env_registered(&vq->env) || kvh_dirty_on(vq));
+	again = vq_turn(vq);
+	worker->chains += vq->stats.chains - before;
+	return again;
 }
 
 /* False in a worker the queue has been taken from: its new one shall look. */

@@ -12,8 +12,11 @@
 #include <linux/kref.h>
 #include <linux/kthread.h>
 #include <linux/memcontrol.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <uapi/linux/sched/types.h>
 #include "core.h"
 
 /**
@@ -32,6 +35,32 @@ void kvh_worker_use_mm(struct kvh_worker *w, bool use)
 		kthread_use_mm(w->mm);
 	else
 		kthread_unuse_mm(w->mm);
+}
+
+/* Be woken patiently or eagerly, unless somebody has given the thread a policy. */
+static void worker_set_patient(struct kvh_worker *w, bool patient)
+{
+	struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = patient ? SCHED_BATCH : SCHED_NORMAL,
+		.sched_nice = task_nice(current),
+	};
+
+	if (likely(w->patient == patient))
+		return;
+	w->patient = patient;
+	if (current->policy == (patient ? SCHED_NORMAL : SCHED_BATCH))
+		sched_setattr_nocheck(current, &attr);
+}
+
+/* What was queued has been run. */
+static void worker_consider(struct kvh_worker *w)
+{
+	unsigned int chains = w->chains;
+
+	w->chains = 0;
+	worker_set_patient(w, kvh_patience_ask(&w->patience, local_clock(), chains,
+					       llist_empty(&w->list)));
 }
 
 static int worker_main(void *data)
@@ -67,6 +96,7 @@ static int worker_main(void *data)
 			work->fn(work);
 			cond_resched();
 		}
+		worker_consider(w);
 	}
 	__set_current_state(TASK_RUNNING);
 	set_active_memcg(old);

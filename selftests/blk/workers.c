@@ -7,6 +7,8 @@
  */
 #include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include "disk.h"
 #include "lib/proc.h"
 
@@ -240,34 +242,105 @@ TEST_F(workers, a_queue_moves_under_load_and_what_it_left_is_freed)
 	move_under_load(_metadata, self, true);
 }
 
-/* Times the thread named @comm was given a processor; -1: no such thread. */
-static long runs_of(const char *comm)
+/* The thread named @comm, -1: there is none. */
+static pid_t thread_named(const char *comm)
 {
 	char path[300], name[64];
 	struct dirent *e;
-	long runs = -1;
+	pid_t pid = -1;
 	DIR *d;
 	FILE *f;
 
 	d = opendir("/proc");
 	must(d, "/proc: %m");
-	while (runs < 0 && (e = readdir(d))) {
+	while (pid < 0 && (e = readdir(d))) {
 		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
 		f = fopen(path, "re");
 		if (!f)
 			continue;
-		if (fscanf(f, "%63s", name) != 1)
-			name[0] = 0;
-		fclose(f);
-		if (strcmp(name, comm))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/schedstat", e->d_name);
-		f = fopen(path, "re");
-		must(f && fscanf(f, "%*d %*d %ld", &runs) == 1, "%s: %m", path);
+		if (fscanf(f, "%63s", name) == 1 && !strcmp(name, comm))
+			pid = atoi(e->d_name);
 		fclose(f);
 	}
 	closedir(d);
+	return pid;
+}
+
+/* Times the thread named @comm was given a processor. */
+static long runs_of(const char *comm)
+{
+	char path[64];
+	long runs;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", thread_named(comm));
+	f = fopen(path, "re");
+	must(f && fscanf(f, "%*d %*d %ld", &runs) == 1, "%s of %s: %m", path, comm);
+	fclose(f);
 	return runs;
+}
+
+/* A worker of its own for queue 5. Return: its thread */
+static pid_t own_worker(struct _test_data_workers *self)
+{
+	u32 id = new_worker(&self->k);
+	char name[16];
+	pid_t pid;
+
+	snprintf(name, sizeof(name), "kvhost-%d.w%u", getpid(), id);
+	pid = thread_named(name);
+	must(pid > 0, "no thread is named %s", name);
+	attach(&self->k, 5, id);
+	return pid;
+}
+
+/* Requests for queue 5, until its worker has the policy, or for @ms. Return: whether it had */
+static bool policy_comes(struct _test_data_workers *self, pid_t pid, int policy, u64 ms)
+{
+	const u64 end = now_ms() + ms;
+
+	do {
+		submit(self, 5, DEPTH, VIRTIO_BLK_T_IN, 1);
+		if (!collect(self, 5, DEPTH, 1))
+			return false;
+		if (sched_getscheduler(pid) == policy)
+			return true;
+	} while (now_ms() < end);
+	return false;
+}
+
+static void fill(struct __test_metadata *_metadata, struct _test_data_workers *self)
+{
+	submit(self, 5, DEPTH, VIRTIO_BLK_T_OUT, 1);
+	ASSERT_TRUE(collect(self, 5, DEPTH, 1));
+}
+
+TEST_F(workers, a_worker_tries_patience_and_keeps_its_nice_value)
+{
+	pid_t pid = own_worker(self);
+	unsigned int i;
+
+	fill(_metadata, self);
+	ASSERT_EQ(0, setpriority(PRIO_PROCESS, pid, 3));
+	/* Not once, by chance of a beginning, but again and again. */
+	for (i = 0; i < 3; i++) {
+		EXPECT_TRUE(policy_comes(self, pid, SCHED_BATCH, LIMIT_MS));
+		EXPECT_TRUE(policy_comes(self, pid, SCHED_OTHER, LIMIT_MS));
+	}
+	EXPECT_EQ(3, getpriority(PRIO_PROCESS, pid));
+}
+
+TEST_F(workers, a_policy_somebody_gave_a_worker_stays)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	pid_t pid = own_worker(self);
+
+	fill(_metadata, self);
+	/* By then it does try. */
+	ASSERT_TRUE(policy_comes(self, pid, SCHED_BATCH, LIMIT_MS));
+	ASSERT_EQ(0, sched_setscheduler(pid, SCHED_FIFO, &param));
+	EXPECT_FALSE(policy_comes(self, pid, SCHED_BATCH, 1000));
+	EXPECT_EQ(SCHED_FIFO, sched_getscheduler(pid));
 }
 
 TEST_F(workers, a_moved_queue_is_its_new_worker_s_alone)

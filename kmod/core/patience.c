@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * patience.c - when does it pay to let the driver finish first?
+ *
+ * A doorbell wakes a worker. Where no CPU is free the worker takes the one of the
+ * vCPU that rang, which had more to say: it serves one request, interrupts the
+ * guest for that, and is woken for the next. A patient worker is SCHED_BATCH: who
+ * wakes it goes on until it sleeps or its time is up, and leaves a ring full of
+ * requests, for one interrupt. A driver that waits for each answer gains nothing
+ * by that, one that spins on a full ring loses, and what else runs on the CPU may
+ * be somebody who never sleeps.
+ *
+ * So both ways are tried, and the one is kept that takes less time for the same
+ * number of chains. To be patient has to be clearly better: faster by a sixteenth, and
+ * with half as many rests for the same chains, for to be faster alone may be chance.
+ * A trial ends with a span, or as soon as it has taken longer than the usual way takes
+ * for one. Trials have a sixty-fourth of the time, an eighth where nothing stays as it
+ * was found. A pause ends patience.
+ */
+#include "patience.h"
+
+#define MSEC		((u64)1000000)
+
+/* Chains that make a span. */
+#define SPAN		64u
+
+/* The last spans count, the older the less. */
+#define USUAL		(4 * SPAN)
+
+/* A driver that does nothing for so long has paused. */
+#define PAUSE		(10 * MSEC)
+
+/* Time between trials, and how many times that of the last trial. */
+#define WAIT_MIN	(10 * MSEC)
+#define WAIT_MAX	(1000 * MSEC)
+#define WAIT_SHARE	64u
+#define WAIT_ANEW	8u
+
+/* A trial that took longer may have been a pause. */
+#define COST_MAX	(100 * MSEC)
+
+/* Does @a take a @part (1/16 .. 32/16) of the time of @b for a chain, or less? */
+static bool takes(const struct kvh_span *a, const struct kvh_span *b, unsigned int part)
+{
+	return a->ns * b->chains * 16 <= b->ns * a->chains * part;
+}
+
+static bool better_patient(const struct kvh_span *patient, const struct kvh_span *eager)
+{
+	return takes(patient, eager, 15) &&
+	       patient->chains * eager->rests > 2 * patient->rests * eager->chains;
+}
+
+static void begin(struct kvh_patience *p)
+{
+	p->now = (struct kvh_span){ };
+}
+
+/* Not yet: the next trial comes later each time that the last one has changed nothing. */
+static void put_off(struct kvh_patience *p, u64 clock)
+{
+	p->wait = min(2 * p->wait, max(WAIT_MAX, WAIT_SHARE * p->cost));
+	p->next = clock + p->wait;
+}
+
+/* What was found out before says nothing any more. */
+static void forget(struct kvh_patience *p, u64 clock)
+{
+	p->usual = (struct kvh_span){ };
+	p->wait = max(WAIT_MIN, WAIT_ANEW * p->cost);
+	p->next = min(p->next, clock + p->wait);
+}
+
+static void trial_end(struct kvh_patience *p, u64 clock, bool won)
+{
+	p->cost = min(p->now.ns, COST_MAX);
+	if (won) {
+		p->patient = !p->patient;
+		forget(p, clock);
+		p->usual = p->now;
+	}
+	put_off(p, clock);
+	p->trial = false;
+	begin(p);
+}
+
+static void trial_ask(struct kvh_patience *p, u64 clock)
+{
+	if (p->now.chains >= SPAN)
+		trial_end(p, clock, p->patient ? !better_patient(&p->usual, &p->now) :
+						 better_patient(&p->now, &p->usual));
+	else if (p->now.ns * p->usual.chains > p->usual.ns * SPAN)
+		trial_end(p, clock, false);
+}
+
+/* A span of the usual way has ended. */
+static void usual_span(struct kvh_patience *p, u64 clock)
+{
+	if (!takes(&p->now, &p->usual, 18) || !takes(&p->usual, &p->now, 18))
+		forget(p, clock);
+	if (p->usual.chains >= USUAL) {
+		p->usual.ns /= 2;
+		p->usual.chains /= 2;
+		p->usual.rests /= 2;
+	}
+	p->usual.ns += p->now.ns;
+	p->usual.chains += p->now.chains;
+	p->usual.rests += p->now.rests;
+	p->trial = clock >= p->next;
+	begin(p);
+}
+
+/*
+ * Either the driver has nothing to do, and comes back as another; or patience has
+ * lasted too long.
+ */
+static void pause(struct kvh_patience *p, u64 clock)
+{
+	if (p->trial && !p->patient) {
+		trial_end(p, clock, false);
+		return;
+	}
+	if (p->patient)
+		p->cost = min(p->now.ns, COST_MAX);
+	p->patient = false;
+	p->trial = false;
+	forget(p, clock);
+	begin(p);
+}
+
+/**
+ * kvh_patience_ask() - which way from now on?
+ * @p:      what is known
+ * @clock:  ns, of a clock that does not go back
+ * @chains: chains taken since it was asked last
+ * @rest:   the worker has run out of work
+ *
+ * Context: Worker.
+ * Return: true to be patient, false to be eager
+ */
+bool kvh_patience_ask(struct kvh_patience *p, u64 clock, unsigned int chains, bool rest)
+{
+	u64 ns = clock - p->seen;
+
+	p->seen = clock;
+	p->now.ns += ns;
+	p->now.chains += chains;
+	p->now.rests += rest;
+	if (ns > PAUSE)
+		pause(p, clock);
+	else if (p->trial)
+		trial_ask(p, clock);
+	else if (p->now.chains >= SPAN)
+		usual_span(p, clock);
+	return p->patient != p->trial;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * patience.h - when does it pay to let the driver finish first? See patience.c,
+ * which knows no kernel but its types.
+ */
+#ifndef KVH_PATIENCE_H
+#define KVH_PATIENCE_H
+
+#include <linux/minmax.h>
+#include <linux/types.h>
+
+/**
+ * struct kvh_span - what a worker did in some time
+ * @ns:     how long that was, the waiting included
+ * @chains: chains taken
+ * @rests:  times that it ran out of work
+ */
+struct kvh_span {
+	u64 ns;
+	u64 chains;
+	u64 rests;
+};
+
+/**
+ * struct kvh_patience - which way serves a worker's drivers better; zero to begin with
+ * @now:     the span at present
+ * @usual:   the last ones of the way that is usual
+ * @seen:    the last time it was asked, ns of a clock
+ * @next:    when the other way is to be tried
+ * @wait:    ns between trials, at least
+ * @cost:    ns that the last trial took
+ * @patient: the way that is usual
+ * @trial:   at present it is the other one
+ */
+struct kvh_patience {
+	struct kvh_span now;
+	struct kvh_span usual;
+	u64 seen;
+	u64 next;
+	u64 wait;
+	u64 cost;
+	bool patient;
+	bool trial;
+};
+
+bool kvh_patience_ask(struct kvh_patience *p, u64 clock, unsigned int chains, bool rest);
+
+#endif

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Patience (kmod/core/patience.c): the way that serves a driver better is found,
+ * kept, and left when it does not any more; to find out costs little.
+ *
+ * No thread and no clock: a driver is what it costs to serve it in either way.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <linux/minmax.h>
+#include <kselftest_harness.h>
+#include "patience.h"
+
+#define US	1000ull
+#define MS	(1000 * US)
+#define SECOND	(1000 * MS)
+
+/* A driver, served in one way: so many chains until the worker rests, each takes so long. */
+struct way {
+	unsigned int chains;
+	u64 ns;
+};
+
+struct driver {
+	struct way eager, patient;
+	/* of a hundred, by chance, how much a time is off at most */
+	unsigned int noise;
+	bool never_rests;
+};
+
+/* As counted of null_blk and of a tap, on one CPU: instructions for ns. */
+static const struct driver one_by_one = { .eager = { 1, 36 * US }, .patient = { 1, 49 * US } };
+static const struct driver deep = { .eager = { 1, 28 * US }, .patient = { 32, 24 * US } };
+static const struct driver stream = { .eager = { 1, 155 * US }, .patient = { 6, 120 * US } };
+static const struct driver spinner = { .eager = { 30, 5 * US }, .patient = { 256, 18 * US } };
+
+FIXTURE(patience) {
+	struct kvh_patience p;
+	u64 clock;
+	bool patient;
+	unsigned int seed;
+	unsigned int changes;
+};
+
+FIXTURE_SETUP(patience)
+{
+	memset(&self->p, 0, sizeof(self->p));
+	self->clock = SECOND;
+	self->patient = false;
+	self->seed = 1;
+	self->changes = 0;
+}
+
+FIXTURE_TEARDOWN(patience)
+{
+}
+
+/* The worker runs until it rests, and the driver is ready again. */
+static void cycle(struct _test_data_patience *self, const struct driver *d)
+{
+	const struct way *way = self->patient ? &d->patient : &d->eager;
+	u64 ns = way->ns * way->chains;
+	bool before = self->patient;
+
+	if (d->noise)
+		ns += ns * (rand_r(&self->seed) % (2 * d->noise + 1)) / 100 -
+		      ns * d->noise / 100;
+	self->clock += ns;
+	self->patient = kvh_patience_ask(&self->p, self->clock, way->chains, !d->never_rests);
+	self->changes += self->patient != before;
+}
+
+/* Serve a driver for so long. Return: how much of the time patiently, in percent */
+static unsigned int serve(struct _test_data_patience *self, const struct driver *d, u64 ns)
+{
+	u64 begun = self->clock, patient = 0, last;
+
+	while (self->clock < begun + ns) {
+		bool way = self->patient;
+
+		last = self->clock;
+		cycle(self, d);
+		if (way)
+			patient += self->clock - last;
+	}
+	return 100 * patient / (self->clock - begun);
+}
+
+TEST_F(patience, a_driver_that_waits_for_each_answer_is_served_eagerly)
+{
+	serve(self, &one_by_one, 100 * MS);
+	EXPECT_GE(2, serve(self, &one_by_one, 5 * SECOND));
+	/* It is found out by trials. */
+	EXPECT_LT(0, self->changes);
+}
+
+TEST_F(patience, a_driver_with_many_requests_is_served_patiently)
+{
+	serve(self, &deep, 100 * MS);
+	EXPECT_LE(97, serve(self, &deep, 5 * SECOND));
+}
+
+TEST_F(patience, a_stream_of_long_frames_is_served_patiently)
+{
+	serve(self, &stream, 300 * MS);
+	EXPECT_LE(97, serve(self, &stream, 5 * SECOND));
+}
+
+TEST_F(patience, a_driver_that_spins_on_a_full_ring_is_served_eagerly)
+{
+	serve(self, &spinner, 100 * MS);
+	EXPECT_GE(2, serve(self, &spinner, 5 * SECOND));
+}
+
+TEST_F(patience, what_is_faster_by_chance_but_batches_nothing_is_left_alone)
+{
+	const struct driver light = {
+		.eager = { 1, 500 * US }, .patient = { 1, 500 * US }, .noise = 60
+	};
+	const struct driver busy = { .eager = { 1, 40 * US }, .patient = { 1, 30 * US } };
+
+	EXPECT_GE(12, serve(self, &light, 20 * SECOND));
+	EXPECT_GE(5, serve(self, &busy, 5 * SECOND));
+}
+
+TEST_F(patience, what_batches_but_is_no_faster_is_left_alone)
+{
+	const struct driver d = { .eager = { 1, 30 * US }, .patient = { 8, 30 * US } };
+
+	EXPECT_GE(5, serve(self, &d, 5 * SECOND));
+}
+
+TEST_F(patience, a_worker_that_never_rests_is_left_alone)
+{
+	const struct driver d = {
+		.eager = { 1, 40 * US }, .patient = { 32, 30 * US }, .never_rests = true
+	};
+
+	EXPECT_GE(5, serve(self, &d, 5 * SECOND));
+}
+
+TEST_F(patience, it_follows_a_driver_that_changes)
+{
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		serve(self, &one_by_one, SECOND + i * 77 * MS);
+		EXPECT_FALSE(self->p.patient);
+		serve(self, &deep, 200 * MS);
+		EXPECT_TRUE(self->p.patient);
+		serve(self, &deep, SECOND);
+		serve(self, &one_by_one, 200 * MS);
+		EXPECT_FALSE(self->p.patient);
+	}
+}
+
+TEST_F(patience, it_is_found_out_in_spite_of_noise)
+{
+	struct driver d = deep, o = one_by_one;
+
+	d.noise = 20;
+	o.noise = 20;
+	serve(self, &d, 300 * MS);
+	EXPECT_LE(85, serve(self, &d, 5 * SECOND));
+	serve(self, &o, 300 * MS);
+	EXPECT_GE(10, serve(self, &o, 5 * SECOND));
+}
+
+TEST_F(patience, who_never_sleeps_on_the_cpu_ends_it)
+{
+	/* Each rest, the worker waits for the other's time to be up. */
+	const struct driver hog = { .eager = { 1, 28 * US }, .patient = { 32, 400 * US } };
+	const struct driver hogs = { .eager = { 1, 28 * US }, .patient = { 32, 2 * MS } };
+
+	serve(self, &deep, SECOND);
+	ASSERT_TRUE(self->p.patient);
+	serve(self, &hog, SECOND);
+	EXPECT_GE(12, serve(self, &hog, 5 * SECOND));
+	serve(self, &deep, SECOND);
+	ASSERT_TRUE(self->p.patient);
+	serve(self, &hogs, SECOND);
+	EXPECT_GE(12, serve(self, &hogs, 5 * SECOND));
+}
+
+TEST_F(patience, a_pause_ends_it)
+{
+	serve(self, &deep, SECOND);
+	ASSERT_TRUE(self->p.patient);
+	self->clock += 11 * MS;
+	cycle(self, &deep);
+	EXPECT_FALSE(self->patient);
+}
+
+TEST_HARNESS_MAIN
