@@ -112,27 +112,29 @@ struct kvh_work {
 /**
  * struct kvh_worker - a kernel thread in the owner's cgroups and memory
  * @task:     the thread
- * @mm:       the owner's address space
- * @has_mm:   it is borrowed at present; the thread's own
- * @napping:  it sleeps in the middle of a turn: see kvh_worker_nap_begin()
- * @patient:  it is SCHED_BATCH, if nobody has changed that; the thread's own
- * @chains:   taken since @patience was asked; the thread's own
- * @patience: see patience.c; the thread's own
  * @list:     work not begun yet
+ * @napping:  it sleeps in the middle of a turn: see kvh_worker_nap_begin()
+ * @mm:       the owner's address space
  * @id:       its number in kvh_dev.workers; constant
  * @attached: queues it serves; under kvh_dev.lock
+ * @has_mm:   the address space is borrowed at present; the thread's own, as what follows
+ * @patient:  it is to be woken patiently
+ * @batch:    it is SCHED_BATCH for that, by our doing
+ * @chains:   taken since @patience was asked
+ * @patience: see patience.c
  */
 struct kvh_worker {
 	struct task_struct *task;
-	struct mm_struct *mm;
-	bool has_mm;
-	bool napping;
-	bool patient;
-	unsigned int chains;
-	struct kvh_patience patience;
 	struct llist_head list;
+	bool napping;
+	struct mm_struct *mm;
 	u32 id;
 	unsigned int attached;
+	bool has_mm;
+	bool patient;
+	bool batch;
+	unsigned int chains;
+	struct kvh_patience patience;
 };
 
 /**

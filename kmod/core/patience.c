@@ -14,7 +14,7 @@
  * number of chains. To be patient has to be clearly better: faster by a sixteenth, and
  * with half as many rests for the same chains, for to be faster alone may be chance.
  * A trial ends with a span, or as soon as it has taken longer than the usual way takes
- * for one. Trials have a sixty-fourth of the time, an eighth where nothing stays as it
+ * for one. Trials have a sixty-fourth of the time, a sixteenth where nothing stays as it
  * was found. A pause ends patience.
  */
 #include "patience.h"
@@ -27,17 +27,18 @@
 /* The last spans count, the older the less. */
 #define USUAL		(4 * SPAN)
 
-/* A driver that does nothing for so long has paused. */
+/* Who takes no more than a few chains in so long has paused. */
 #define PAUSE		(10 * MSEC)
+#define PAUSE_CHAINS	32u
+
+/* A span that is not full by then will tell nothing. */
+#define SPAN_MAX	(100 * MSEC)
 
 /* Time between trials, and how many times that of the last trial. */
 #define WAIT_MIN	(10 * MSEC)
 #define WAIT_MAX	(1000 * MSEC)
 #define WAIT_SHARE	64u
-#define WAIT_ANEW	8u
-
-/* A trial that took longer may have been a pause. */
-#define COST_MAX	(100 * MSEC)
+#define WAIT_ANEW	16u
 
 /* Does @a take a @part (1/16 .. 32/16) of the time of @b for a chain, or less? */
 static bool takes(const struct kvh_span *a, const struct kvh_span *b, unsigned int part)
@@ -73,7 +74,7 @@ static void forget(struct kvh_patience *p, u64 clock)
 
 static void trial_end(struct kvh_patience *p, u64 clock, bool won)
 {
-	p->cost = min(p->now.ns, COST_MAX);
+	p->cost = min(p->now.ns, SPAN_MAX);
 	if (won) {
 		p->patient = !p->patient;
 		forget(p, clock);
@@ -111,8 +112,8 @@ static void usual_span(struct kvh_patience *p, u64 clock)
 }
 
 /*
- * Either the driver has nothing to do, and comes back as another; or patience has
- * lasted too long.
+ * Either the driver has next to nothing to do, and comes back as another; or patience
+ * takes too long.
  */
 static void pause(struct kvh_patience *p, u64 clock)
 {
@@ -121,7 +122,7 @@ static void pause(struct kvh_patience *p, u64 clock)
 		return;
 	}
 	if (p->patient)
-		p->cost = min(p->now.ns, COST_MAX);
+		p->cost = min(p->now.ns, 2 * PAUSE);
 	p->patient = false;
 	p->trial = false;
 	forget(p, clock);
@@ -131,7 +132,7 @@ static void pause(struct kvh_patience *p, u64 clock)
 /**
  * kvh_patience_ask() - which way from now on?
  * @p:      what is known
- * @clock:  ns, of a clock that does not go back
+ * @clock:  ns; a clock that goes back a little does no harm
  * @chains: chains taken since it was asked last
  * @rest:   the worker has run out of work
  *
@@ -140,13 +141,14 @@ static void pause(struct kvh_patience *p, u64 clock)
  */
 bool kvh_patience_ask(struct kvh_patience *p, u64 clock, unsigned int chains, bool rest)
 {
-	u64 ns = clock - p->seen;
+	u64 ns = clock > p->seen ? clock - p->seen : 0;
 
 	p->seen = clock;
 	p->now.ns += ns;
 	p->now.chains += chains;
 	p->now.rests += rest;
-	if (ns > PAUSE)
+	if (ns > max(PAUSE, chains * (PAUSE / PAUSE_CHAINS)) ||
+	    (p->now.chains < SPAN && p->now.ns > SPAN_MAX))
 		pause(p, clock);
 	else if (p->trial)
 		trial_ask(p, clock);

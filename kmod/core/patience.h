@@ -27,7 +27,7 @@ struct kvh_span {
  * @usual:   the last ones of the way that is usual
  * @seen:    the last time it was asked, ns of a clock
  * @next:    when the other way is to be tried
- * @wait:    ns between trials, at least
+ * @wait:    ns from the last trial to the next, if nothing changes
  * @cost:    ns that the last trial took
  * @patient: the way that is usual
  * @trial:   at present it is the other one

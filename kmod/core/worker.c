@@ -37,20 +37,27 @@ void kvh_worker_use_mm(struct kvh_worker *w, bool use)
 		kthread_unuse_mm(w->mm);
 }
 
-/* Be woken patiently or eagerly, unless somebody has given the thread a policy. */
+/*
+ * Be woken patiently or eagerly. A policy that somebody else has given the thread is
+ * left alone, SCHED_BATCH too.
+ */
 static void worker_set_patient(struct kvh_worker *w, bool patient)
 {
-	struct sched_attr attr = {
-		.size = sizeof(attr),
-		.sched_policy = patient ? SCHED_BATCH : SCHED_NORMAL,
-		.sched_nice = task_nice(current),
-	};
+	struct sched_attr attr = { .size = sizeof(attr) };
 
 	if (likely(w->patient == patient))
 		return;
 	w->patient = patient;
-	if (current->policy == (patient ? SCHED_NORMAL : SCHED_BATCH))
-		sched_setattr_nocheck(current, &attr);
+	if (READ_ONCE(current->policy) != (w->batch ? SCHED_BATCH : SCHED_NORMAL)) {
+		w->batch = false;
+		return;
+	}
+	if (w->batch == patient)
+		return;
+	w->batch = patient;
+	attr.sched_policy = patient ? SCHED_BATCH : SCHED_NORMAL;
+	attr.sched_nice = task_nice(current);
+	sched_setattr_nocheck(current, &attr);
 }
 
 /* What was queued has been run. */

@@ -298,49 +298,57 @@ static pid_t own_worker(struct _test_data_workers *self)
 static bool policy_comes(struct _test_data_workers *self, pid_t pid, int policy, u64 ms)
 {
 	const u64 end = now_ms() + ms;
+	struct vq_used u[DEPTH];
 
 	do {
 		submit(self, 5, DEPTH, VIRTIO_BLK_T_IN, 1);
-		if (!collect(self, 5, DEPTH, 1))
-			return false;
+		must(vq_wait_used(&self->k.q[5], u, DEPTH) == DEPTH, "queue 5 serves nothing");
 		if (sched_getscheduler(pid) == policy)
 			return true;
 	} while (now_ms() < end);
 	return false;
 }
 
-static void fill(struct __test_metadata *_metadata, struct _test_data_workers *self)
-{
-	submit(self, 5, DEPTH, VIRTIO_BLK_T_OUT, 1);
-	ASSERT_TRUE(collect(self, 5, DEPTH, 1));
-}
-
-TEST_F(workers, a_worker_tries_patience_and_keeps_its_nice_value)
+TEST_F_TIMEOUT(workers, a_worker_tries_patience_and_keeps_its_nice_value, 130)
 {
 	pid_t pid = own_worker(self);
 	unsigned int i;
 
-	fill(_metadata, self);
 	ASSERT_EQ(0, setpriority(PRIO_PROCESS, pid, 3));
 	/* Not once, by chance of a beginning, but again and again. */
 	for (i = 0; i < 3; i++) {
-		EXPECT_TRUE(policy_comes(self, pid, SCHED_BATCH, LIMIT_MS));
-		EXPECT_TRUE(policy_comes(self, pid, SCHED_OTHER, LIMIT_MS));
+		ASSERT_TRUE(policy_comes(self, pid, SCHED_BATCH, LIMIT_MS));
+		ASSERT_TRUE(policy_comes(self, pid, SCHED_OTHER, LIMIT_MS));
 	}
 	EXPECT_EQ(3, getpriority(PRIO_PROCESS, pid));
 }
 
-TEST_F(workers, a_policy_somebody_gave_a_worker_stays)
+/* A policy given between two trials is that of the worker a second later. */
+static void policy_stays(struct __test_metadata *_metadata, struct _test_data_workers *self,
+			 int policy, int priority)
 {
-	const struct sched_param param = { .sched_priority = 1 };
+	const struct sched_param param = { .sched_priority = priority };
 	pid_t pid = own_worker(self);
 
-	fill(_metadata, self);
 	/* By then it does try. */
 	ASSERT_TRUE(policy_comes(self, pid, SCHED_BATCH, LIMIT_MS));
-	ASSERT_EQ(0, sched_setscheduler(pid, SCHED_FIFO, &param));
-	EXPECT_FALSE(policy_comes(self, pid, SCHED_BATCH, 1000));
-	EXPECT_EQ(SCHED_FIFO, sched_getscheduler(pid));
+	do {
+		ASSERT_TRUE(policy_comes(self, pid, SCHED_OTHER, LIMIT_MS));
+		ASSERT_TRUE(wait_workers_rest(20));
+	} while (sched_getscheduler(pid) != SCHED_OTHER);
+	ASSERT_EQ(0, sched_setscheduler(pid, policy, &param));
+	EXPECT_FALSE(policy_comes(self, pid, SCHED_OTHER, 1000));
+	EXPECT_EQ(policy, sched_getscheduler(pid));
+}
+
+TEST_F_TIMEOUT(workers, a_worker_made_real_time_stays_so, 50)
+{
+	policy_stays(_metadata, self, SCHED_FIFO, 1);
+}
+
+TEST_F_TIMEOUT(workers, a_worker_made_patient_stays_so, 50)
+{
+	policy_stays(_metadata, self, SCHED_BATCH, 0);
 }
 
 TEST_F(workers, a_moved_queue_is_its_new_worker_s_alone)

@@ -182,6 +182,48 @@ TEST_F(patience, who_never_sleeps_on_the_cpu_ends_it)
 	EXPECT_GE(12, serve(self, &hogs, 5 * SECOND));
 }
 
+TEST_F(patience, long_rounds_of_work_are_no_pauses)
+{
+	const struct driver d = { .eager = { 1, 60 * US }, .patient = { 256, 52 * US } };
+
+	serve(self, &d, 300 * MS);
+	EXPECT_LE(95, serve(self, &d, 5 * SECOND));
+}
+
+TEST_F(patience, doorbells_for_nothing_are_no_trials)
+{
+	const struct driver empty = { .eager = { 0, 0 }, .patient = { 0, 0 } };
+	unsigned int i, patient = 0;
+
+	/* A chain each second, and much ado about nothing. */
+	for (i = 0; i < 100000; i++) {
+		self->clock += 5 * MS;
+		cycle(self, i % 200 ? &empty : &one_by_one);
+		patient += self->patient;
+	}
+	EXPECT_EQ(0, patient);
+	/* Nor is patience kept for them. */
+	serve(self, &deep, SECOND);
+	ASSERT_TRUE(self->p.patient);
+	for (i = 0; i < 100; i++) {
+		self->clock += 5 * MS;
+		cycle(self, &empty);
+	}
+	EXPECT_FALSE(self->patient);
+}
+
+TEST_F(patience, a_clock_that_goes_back_is_no_pause)
+{
+	unsigned int i;
+
+	serve(self, &deep, SECOND);
+	for (i = 0; i < 20; i++) {
+		self->clock -= 2 * MS;
+		cycle(self, &deep);
+		ASSERT_TRUE(self->p.patient);
+	}
+}
+
 TEST_F(patience, a_pause_ends_it)
 {
 	serve(self, &deep, SECOND);
