@@ -60,7 +60,7 @@ static void begin(struct kvh_patience *p)
 /* Not yet: the next trial comes later each time that the last one has changed nothing. */
 static void put_off(struct kvh_patience *p, u64 clock)
 {
-	p->wait = min(2 * p->wait, max(WAIT_MAX, WAIT_SHARE * p->cost));
+	p->wait = min(4 * p->wait, max(WAIT_MAX, WAIT_SHARE * p->cost));
 	p->next = clock + p->wait;
 }
 
