@@ -9,6 +9,7 @@
  */
 #include <linux/if_ether.h>
 #include <linux/minmax.h>
+#include <linux/virtio_byteorder.h>
 #include "net.h"
 
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
@@ -36,7 +37,7 @@ static int check_gso(struct virtio_net_hdr_v1 *hdr)
 		/* UFO among them: it makes fragments nobody can check. */
 		return -EINVAL;
 	}
-	if (!hdr->gso_size || le16_to_cpu(hdr->gso_size) == GSO_SIZE_RESERVED)
+	if (!hdr->gso_size || __virtio16_to_cpu(true, hdr->gso_size) == GSO_SIZE_RESERVED)
 		return -EINVAL;
 	return 0;
 }
@@ -51,15 +52,15 @@ static int check_gso(struct virtio_net_hdr_v1 *hdr)
  */
 int net_hdr_check(struct virtio_net_hdr_v1 *hdr, u32 len)
 {
-	u32 hdr_len = min_t(u32, le16_to_cpu(hdr->hdr_len), len);
-	u32 end;
+	u32 hdr_len = min_t(u32, __virtio16_to_cpu(true, hdr->hdr_len), len);
+	u32 start, end;
 
 	/* The others are the device's to set. */
 	hdr->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	if (hdr->flags) {
-		end = (u32)le16_to_cpu(hdr->csum_start) + le16_to_cpu(hdr->csum_offset) +
-		      sizeof(__sum16);
-		if (end > len || le16_to_cpu(hdr->csum_start) < ETH_HLEN)
+		start = __virtio16_to_cpu(true, hdr->csum_start);
+		end = start + __virtio16_to_cpu(true, hdr->csum_offset) + sizeof(__sum16);
+		if (end > len || start < ETH_HLEN)
 			return -EINVAL;
 		hdr_len = max(hdr_len, end);
 	} else {
@@ -68,7 +69,7 @@ int net_hdr_check(struct virtio_net_hdr_v1 *hdr, u32 len)
 	}
 	if (hdr_len > U16_MAX)
 		return -EINVAL;
-	hdr->hdr_len = cpu_to_le16(hdr_len < ETH_HLEN ? 0 : hdr_len);
+	hdr->hdr_len = __cpu_to_virtio16(true, hdr_len < ETH_HLEN ? 0 : hdr_len);
 	hdr->num_buffers = 0;
 	return check_gso(hdr);
 }

@@ -16,6 +16,7 @@
 #include <linux/ptr_ring.h>
 #include <linux/skb_array.h>
 #include <linux/uio.h>
+#include <linux/virtio_byteorder.h>
 #include <net/sock.h>
 #include "net.h"
 #include "stats.h"
@@ -184,7 +185,7 @@ static int rx_copy(struct net_queue *nq, const struct rx_frame *f, unsigned int 
 		return -ENOMSG;
 	if (f->tagged)
 		rx_insert_tag(f, nq->buf + NET_HDR_LEN);
-	hdr->num_buffers = cpu_to_le16(nbufs);
+	hdr->num_buffers = __cpu_to_virtio16(true, nbufs);
 	return kvh_vq_write(nq->vq, net_stock_segs(nq->rx.stock), nsegs, 0, nq->buf,
 			    NET_HDR_LEN + f->len);
 }
@@ -224,7 +225,7 @@ static int rx_direct(struct net_queue *nq, const struct rx_frame *f, unsigned in
 		     unsigned int nsegs)
 {
 	const struct kvh_seg *segs = net_stock_segs(nq->rx.stock);
-	struct virtio_net_hdr_v1 hdr = { .num_buffers = cpu_to_le16(nbufs) };
+	struct virtio_net_hdr_v1 hdr = { .num_buffers = __cpu_to_virtio16(true, nbufs) };
 	size_t off = nq->own_hdr ? NET_HDR_LEN : 0;
 	size_t len = NET_HDR_LEN + f->len - off;
 	int ret = rx_fill(nq, nsegs, off, len);
