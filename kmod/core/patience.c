@@ -13,9 +13,9 @@
  * So both ways are tried, and the one is kept that takes less time for the same
  * number of chains. To be patient has to be clearly better: faster by a sixteenth, and
  * with half as many rests for the same chains, for to be faster alone may be chance.
- * A trial ends with a span, or as soon as it has taken longer than the usual way takes
- * for one. Trials have a sixty-fourth of the time, a sixteenth where nothing stays as it
- * was found. A pause ends patience.
+ * A trial has four spans, but ends where there is no hope after one, or as soon as it
+ * has taken clearly longer than the usual way takes for one. Trials have a sixty-fourth
+ * of the time, a sixteenth where nothing stays as it was found. A pause ends patience.
  */
 #include "patience.h"
 
@@ -23,6 +23,9 @@
 
 /* Chains that make a span. */
 #define SPAN		64u
+
+/* Spans before a trial is decided, but for what is without hope after the first. */
+#define TRIAL		(4 * SPAN)
 
 /* The last spans count, the older the less. */
 #define USUAL		(4 * SPAN)
@@ -46,10 +49,15 @@ static bool takes(const struct kvh_span *a, const struct kvh_span *b, unsigned i
 	return a->ns * b->chains * 16 <= b->ns * a->chains * part;
 }
 
+/* Twice as many chains for a rest. */
+static bool batches(const struct kvh_span *patient, const struct kvh_span *eager)
+{
+	return patient->chains * eager->rests > 2 * patient->rests * eager->chains;
+}
+
 static bool better_patient(const struct kvh_span *patient, const struct kvh_span *eager)
 {
-	return takes(patient, eager, 15) &&
-	       patient->chains * eager->rests > 2 * patient->rests * eager->chains;
+	return takes(patient, eager, 15) && batches(patient, eager);
 }
 
 static void begin(struct kvh_patience *p)
@@ -57,40 +65,56 @@ static void begin(struct kvh_patience *p)
 	p->now = (struct kvh_span){ };
 }
 
-/* Not yet: the next trial comes later each time that the last one has changed nothing. */
-static void put_off(struct kvh_patience *p, u64 clock)
+/* The next trial comes so many times later than the last one did. */
+static void put_off(struct kvh_patience *p, u64 clock, unsigned int times)
 {
-	p->wait = min(4 * p->wait, max(WAIT_MAX, WAIT_SHARE * p->cost));
+	p->wait = min(times * p->wait, max(WAIT_MAX, WAIT_SHARE * p->cost));
 	p->next = clock + p->wait;
 }
 
-/* What was found out before says nothing any more. */
-static void forget(struct kvh_patience *p, u64 clock)
+/* What was found out may not be true any more. */
+static void doubt(struct kvh_patience *p, u64 clock)
 {
-	p->usual = (struct kvh_span){ };
 	p->wait = max(WAIT_MIN, WAIT_ANEW * p->cost);
 	p->next = min(p->next, clock + p->wait);
 }
 
+static void forget(struct kvh_patience *p, u64 clock)
+{
+	p->usual = (struct kvh_span){ };
+	doubt(p, clock);
+}
+
 static void trial_end(struct kvh_patience *p, u64 clock, bool won)
 {
-	p->cost = min(p->now.ns, SPAN_MAX);
+	p->cost = min(p->now.ns, 4 * SPAN_MAX);
 	if (won) {
 		p->patient = !p->patient;
 		forget(p, clock);
 		p->usual = p->now;
 	}
-	put_off(p, clock);
+	/* What was lost may have been bad luck, sooner than what was won was good luck. */
+	put_off(p, clock, won ? 4 : 2);
 	p->trial = false;
 	begin(p);
 }
 
+/* Is there no hope for the trial, a span into it? */
+static bool hopeless(const struct kvh_patience *p)
+{
+	if (p->patient)
+		return better_patient(&p->usual, &p->now);
+	return !takes(&p->now, &p->usual, 18) || !batches(&p->now, &p->usual);
+}
+
 static void trial_ask(struct kvh_patience *p, u64 clock)
 {
-	if (p->now.chains >= SPAN)
-		trial_end(p, clock, p->patient ? !better_patient(&p->usual, &p->now) :
-						 better_patient(&p->now, &p->usual));
-	else if (p->now.ns * p->usual.chains > p->usual.ns * SPAN)
+	if (p->now.chains >= TRIAL)
+		trial_end(p, clock, better_patient(p->patient ? &p->usual : &p->now,
+						   p->patient ? &p->now : &p->usual) !=
+				    p->patient);
+	else if (p->now.chains >= SPAN ? hopeless(p) :
+		 p->now.ns * p->usual.chains * 16 > p->usual.ns * SPAN * 18)
 		trial_end(p, clock, false);
 }
 
@@ -98,7 +122,7 @@ static void trial_ask(struct kvh_patience *p, u64 clock)
 static void usual_span(struct kvh_patience *p, u64 clock)
 {
 	if (!takes(&p->now, &p->usual, 18) || !takes(&p->usual, &p->now, 18))
-		forget(p, clock);
+		doubt(p, clock);
 	if (p->usual.chains >= USUAL) {
 		p->usual.ns /= 2;
 		p->usual.chains /= 2;

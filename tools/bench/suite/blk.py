@@ -28,7 +28,7 @@ RAMP_SECONDS = 0.2
 # How much longer than asked for a load may take.
 LATE_SECONDS = 60
 # Of the counting boot, in its own seconds; see base.COUNTED_LATE.
-COUNTED_SECONDS, COUNTED_QUICK, COUNTED_RAMP = 0.5, 0.3, 0.05
+COUNTED_SECONDS, COUNTED_QUICK, COUNTED_RAMP = 0.5, 0.3, 0.15
 # Most turns of a load of which nothing is promised.
 SIDE_TURNS = 1
 # What goes wrong with a guest so often may be the emulated processor's doing.
