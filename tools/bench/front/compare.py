@@ -11,9 +11,16 @@ COUNTED_TOLERANCE = 0.01
 
 
 def apart(first, second):
-    """Whether the ratio of the medians is outside of the spread of both."""
+    """Whether the ratio of the medians is outside of the spread of both, if they have one."""
+    if min(len(first), len(second)) == 1:
+        return False
     change = abs(median(second) / median(first) - 1)
     return change > max(results.spread(first), results.spread(second))
+
+
+def spread(values):
+    """As it is printed; a single turn has none."""
+    return f"{results.spread(values):.0%}" if len(values) > 1 else "-"
 
 
 def timed(place, rate, one, two):
@@ -25,7 +32,7 @@ def timed(place, rate, one, two):
     return (f"{place[0]:6}{place[1]:14}{place[2]:12}"
             f"{results.number(median(first)):>11}{results.number(median(second)):>11}"
             f"{median(second) / median(first):>9.2f}"
-            f"{results.spread(first):>8.0%}{results.spread(second):>8.0%}  {mark}").rstrip()
+            f"{spread(first):>8}{spread(second):>8}  {mark}").rstrip()
 
 
 def counted(place, one, two):
