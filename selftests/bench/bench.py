@@ -142,6 +142,8 @@ def not_measured():
     absent = [{"suite": "fake", "peer": THEIRS, "mode": "timed", "reason": "it is too hot"}]
     expect(verdict(rows, "the others", absent=absent), "not measured: theirs is absent")
     expect(verdict(rows, "the others"), "not measured: no rows of it")
+    quick = {**fixture.data(registry, results, [])["options"], "quick": True}
+    expect(verdict(rows, "the others", options=quick), "not measured: not part of this run")
     failed = [{"suite": "fake", "mode": "timed", "reason": "it fell over"}]
     expect(verdict(rows, "the others", failed=failed), "not measured: the suite failed")
     data = fixture.data(registry, results, rows)

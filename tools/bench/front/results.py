@@ -205,7 +205,8 @@ class Judge:
         if target["peer"] not in asked or (target["rivals"] and
                                            not any(r in asked for r in target["rivals"])):
             return NOT_ASKED
-        return "no rows of it"
+        # A quick run leaves out places of what it has, too.
+        return NOT_ASKED if self.results.data["options"]["quick"] else "no rows of it"
 
     def all(self):
         """The verdicts on all targets."""
