@@ -3,6 +3,7 @@
  * What the guest sends comes out of the tap byte for byte, in order, however
  * its buffers are cut, and every buffer comes back.
  */
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -204,32 +205,51 @@ TEST(frames_that_follow_soon_need_no_doorbell)
 	EXPECT_LT(unrung(0, LINGER_BURST), LINGER_ROUNDS / 2);
 }
 
+/* Keep a CPU busy, and be in nobody's way for long. */
+static void hog(int cpu, int ready)
+{
+	cpu_set_t set;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	must(!sched_setaffinity(0, sizeof(set), &set), "CPU %d: %m", cpu);
+	must(!setpriority(PRIO_PROCESS, 0, 19), "setpriority: %m");
+	must(write(ready, "", 1) == 1, "write: %m");
+	for (;;)
+		;
+}
+
 /*
  * A guest that sends one frame and waits for what comes of it rings, and is not
- * kept waiting for a timer. Others want the CPUs, so that nobody spins.
+ * kept waiting for a timer. Others want every CPU, so that nobody spins.
  */
 TEST(a_frame_by_itself_does_not_wait_for_more)
 {
-	pid_t hogs[64];
-	long n = sysconf(_SC_NPROCESSORS_ONLN), i;
+	pid_t hogs[CPU_SETSIZE] = { };
+	int i, ready[2];
+	cpu_set_t all;
+	char c;
 
-	n = n < (long)ARRAY_SIZE(hogs) ? n : (long)ARRAY_SIZE(hogs);
-	for (i = 0; i < n; i++) {
+	must(!pipe(ready) && !sched_getaffinity(0, sizeof(all), &all), "CPUs: %m");
+	for (i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET(i, &all))
+			continue;
 		hogs[i] = fork();
 		must(hogs[i] >= 0, "fork: %m");
-		if (hogs[i])
-			continue;
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		/* Runnable, but in nobody's way for long. */
-		must(!setpriority(PRIO_PROCESS, 0, 19), "setpriority: %m");
-		for (;;)
-			;
+		if (!hogs[i])
+			hog(i, ready[1]);
+		must(read(ready[0], &c, 1) == 1, "hog on CPU %d: %m", i);
 	}
 	EXPECT_LT(unrung(10000, 1), LINGER_ROUNDS / 2);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < CPU_SETSIZE; i++) {
+		if (!hogs[i])
+			continue;
 		kill(hogs[i], SIGKILL);
 		waitpid(hogs[i], NULL, 0);
 	}
+	close(ready[0]);
+	close(ready[1]);
 }
 
 /* Send a frame and see it used, without asking for an interrupt. */
