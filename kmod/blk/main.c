@@ -236,6 +236,7 @@ static const struct kvh_backend blk_backend = {
 	.reap = blk_queue_reap,
 	.pending = blk_queue_pending,
 	.polls = blk_queue_polls,
+	.gathers = true,
 	.counters = blk_counters,
 	.nr_counters = ARRAY_SIZE(blk_counters),
 	.stats_size = sizeof(struct kvhost_blk_queue_stats),

@@ -121,6 +121,7 @@ struct kvh_work {
  * @patient:  it is to be woken patiently
  * @batch:    it is SCHED_BATCH for that, by our doing
  * @chains:   taken since @patience was asked
+ * @shown:    times that drivers were shown completions since then
  * @patience: see patience.c
  */
 struct kvh_worker {
@@ -134,6 +135,7 @@ struct kvh_worker {
 	bool patient;
 	bool batch;
 	unsigned int chains;
+	unsigned int shown;
 	struct kvh_patience patience;
 };
 
@@ -173,12 +175,14 @@ struct kvh_vq_stats {
  * @left:   batches until the driver's depth is tried, 0: the trial is on
  * @every:  batches between two trials
  * @since:  local_clock() when the held ones began to wait, 0 if they do not
+ * @patient: what is known is of a worker that is patient
  */
 struct kvh_gather {
 	unsigned int target;
 	unsigned int left;
 	unsigned int every;
 	u64 since;
+	bool patient;
 };
 
 /**
@@ -297,6 +301,7 @@ struct kvh_miss {
  * @kick_on:   the driver was asked for doorbells
  * @parked:    the backend waits for something else than buffers
  * @gather:    how many completions to hold
+ * @gather_else: the same, where the worker is patient and was eager, or the reverse
  * @nap:       whether to sleep in the middle of a turn
  * @spin_ns:   how long the worker spins for new work at present
  * @slept_at:  local_clock() when it last went to sleep
@@ -345,7 +350,7 @@ struct kvh_vq {
 	int budget;
 	bool kick_on;
 	bool parked;
-	struct kvh_gather gather;
+	struct kvh_gather gather, gather_else;
 	struct kvh_nap nap;
 	u64 spin_ns;
 	u64 slept_at;
@@ -516,7 +521,7 @@ void kvh_vq_work(struct kvh_work *work);
 
 /* poll.c */
 void kvh_poll_reset(struct kvh_vq *vq);
-unsigned int kvh_poll_limit(const struct kvh_vq *vq);
+unsigned int kvh_poll_limit(struct kvh_vq *vq);
 void kvh_poll_flushed(struct kvh_vq *vq, unsigned int held);
 bool kvh_poll_gather(struct kvh_vq *vq);
 void kvh_poll_woken(struct kvh_vq *vq);

@@ -10,9 +10,13 @@
  * by that, one that spins on a full ring loses, and what else runs on the CPU may
  * be somebody who never sleeps.
  *
+ * Where a CPU is free the worker answers each request before the vCPU has made the
+ * next, and the guest spends its time on doorbells and interrupts. A patient worker
+ * holds completions while more requests come (poll.c), for one interrupt again.
+ *
  * So both ways are tried, and the one is kept that takes less time for the same
  * number of chains. To be patient has to be clearly better: faster by a sixteenth, and
- * with half as many rests for the same chains, for to be faster alone may be chance.
+ * showing the driver twice as many chains at once, for to be faster alone may be chance.
  * A trial has four spans, but ends where there is no hope after one, or as soon as it
  * has taken clearly longer than the usual way takes for one. Trials have a sixty-fourth
  * of the time, a sixteenth where nothing stays as it was found. A pause ends patience.
@@ -49,10 +53,10 @@ static bool takes(const struct kvh_span *a, const struct kvh_span *b, unsigned i
 	return a->ns * b->chains * 16 <= b->ns * a->chains * part;
 }
 
-/* Twice as many chains for a rest. */
+/* Twice as many chains are shown at once. */
 static bool batches(const struct kvh_span *patient, const struct kvh_span *eager)
 {
-	return patient->chains * eager->rests > 2 * patient->rests * eager->chains;
+	return patient->chains * eager->shown > 2 * patient->shown * eager->chains;
 }
 
 static bool better_patient(const struct kvh_span *patient, const struct kvh_span *eager)
@@ -88,6 +92,8 @@ static void forget(struct kvh_patience *p, u64 clock)
 static void trial_end(struct kvh_patience *p, u64 clock, bool won)
 {
 	p->cost = min(p->now.ns, 4 * SPAN_MAX);
+	if (p->patient && p->now.chains >= SPAN)
+		p->eager = p->now;
 	if (won) {
 		p->patient = !p->patient;
 		forget(p, clock);
@@ -126,11 +132,13 @@ static void usual_span(struct kvh_patience *p, u64 clock)
 	if (p->usual.chains >= USUAL) {
 		p->usual.ns /= 2;
 		p->usual.chains /= 2;
-		p->usual.rests /= 2;
+		p->usual.shown /= 2;
 	}
 	p->usual.ns += p->now.ns;
 	p->usual.chains += p->now.chains;
-	p->usual.rests += p->now.rests;
+	p->usual.shown += p->now.shown;
+	if (!p->patient)
+		p->eager = p->usual;
 	p->trial = clock >= p->next;
 	begin(p);
 }
@@ -146,7 +154,8 @@ static void pause(struct kvh_patience *p, u64 clock)
 		return;
 	}
 	if (p->patient)
-		p->cost = min(p->now.ns, 2 * PAUSE);
+		/* Most of it is the driver's own, as a rule. */
+		p->cost = min(p->now.ns, PAUSE / 2);
 	p->patient = false;
 	p->trial = false;
 	forget(p, clock);
@@ -158,19 +167,19 @@ static void pause(struct kvh_patience *p, u64 clock)
  * @p:      what is known
  * @clock:  ns; a clock that goes back a little does no harm
  * @chains: chains taken since it was asked last
- * @rest:   the worker has run out of work
+ * @shown:  times that completions were shown to a driver meanwhile
  *
  * Context: Worker.
  * Return: true to be patient, false to be eager
  */
-bool kvh_patience_ask(struct kvh_patience *p, u64 clock, unsigned int chains, bool rest)
+bool kvh_patience_ask(struct kvh_patience *p, u64 clock, unsigned int chains, unsigned int shown)
 {
 	u64 ns = clock > p->seen ? clock - p->seen : 0;
 
 	p->seen = clock;
 	p->now.ns += ns;
 	p->now.chains += chains;
-	p->now.rests += rest;
+	p->now.shown += shown;
 	if (ns > max(PAUSE, chains * (PAUSE / PAUSE_CHAINS)) ||
 	    (p->now.chains < SPAN && p->now.ns > SPAN_MAX))
 		pause(p, clock);

@@ -3,7 +3,7 @@
  * poll.c - what a worker does with a queue that has run empty: wait a little.
  *
  * Two waits, each within the time the owner allows (BUSYLOOP_TIMEOUT; zero, the
- * default, is neither):
+ * default, is neither, but for what is said of patience and of the backend):
  *
  * kvh_poll_gather()  completions are not shown to the driver yet. A driver with
  *	many requests under way goes on adding while they are held, so that one
@@ -13,6 +13,10 @@
  *	Half of that is a batch: the driver works on one half while we work on
  *	the other, and it never waits for what is held. A driver with one request
  *	at a time is found out by the same trial, made ever more rarely.
+ *	While a worker is patient (patience.c) it also naps where the owner allows
+ *	no time or too little, for less than it takes a driver to come who is shown
+ *	each completion: doorbells and interrupts of a guest that makes requests by
+ *	the dozen may take most of its time, though the worker has a CPU to itself.
  *
  * kvh_poll_idle()  nothing is held. The worker stays, without doorbells, as
  *	long as that has paid of late. Where the owner allows no time the backend
@@ -50,12 +54,24 @@
 /* Most waits left out between two naps. */
 #define NAP_EVERY_MAX	256u
 
+/* Nobody waits longer for another request because the worker is patient. */
+#define PATIENT_MAX_NS	((u64)4 * NSEC_PER_MSEC)
+
+/* Who takes longer for a request has nothing to gain by one interrupt less. */
+#define PATIENT_PACE_NS	((u64)NSEC_PER_MSEC)
+
 /* Late by as much is not late. */
 #define NAP_SLACK_NS	((u64)2 * NSEC_PER_USEC)
 
 static u64 wait_max(const struct kvh_vq *vq)
 {
 	return (u64)min(vq->busyloop, KVH_POLL_MAX_US) * NSEC_PER_USEC;
+}
+
+/* Has it been found to pay, or is it tried, to hold completions longer than the owner asks for? */
+static bool patient(const struct kvh_vq *vq)
+{
+	return vq->dev->backend->gathers && kvh_pool_of(vq)->batch;
 }
 
 /* Longest wait with nothing held. */
@@ -93,6 +109,22 @@ static bool spin(struct kvh_vq *vq, u64 end)
 		cpu_relax();
 	} while (may_spin() && !wanted_elsewhere(vq) && local_clock() < end);
 	return false;
+}
+
+/*
+ * Time to wait for the next request with completions held, where that was found to
+ * pay: less than it takes to come if they are not. Who makes one now and then, whatever
+ * is held, is not waited for, nor is who has nothing to gain by it.
+ */
+static u64 patient_step(const struct kvh_vq *vq)
+{
+	const struct kvh_span *eager = &kvh_pool_of(vq)->patience.eager;
+	u64 pace;
+
+	if (!patient(vq) || !eager->chains)
+		return 0;
+	pace = div64_u64(eager->ns, eager->chains);
+	return pace > PATIENT_PACE_NS ? 0 : pace / 4 * 3;
 }
 
 /* Leave the CPU to others, until there is work or the time is up. */
@@ -135,6 +167,22 @@ static bool nap_pays(struct kvh_vq *vq)
 	return false;
 }
 
+/* Be asleep for a while, if that pays. Return: true if there is work. */
+static bool wait_patiently(struct kvh_vq *vq)
+{
+	u64 now = local_clock(), step = patient_step(vq), end = now + step;
+
+	if (!step || end > vq->gather.since + PATIENT_MAX_NS)
+		return false;
+	/* A doorbell for what has been found before ends a nap too. */
+	for (; now < end && !wanted_elsewhere(vq); now = local_clock()) {
+		nap(vq, end - now);
+		if (has_work(vq))
+			return true;
+	}
+	return false;
+}
+
 /* Wait until @end, spinning or asleep. Return: true if there is work. */
 static bool wait_for_work(struct kvh_vq *vq, u64 end)
 {
@@ -167,9 +215,15 @@ static bool wait_for_work(struct kvh_vq *vq, u64 end)
 void kvh_poll_reset(struct kvh_vq *vq)
 {
 	vq->gather = (struct kvh_gather){ .target = 1, .every = TRIAL_MIN, .left = TRIAL_MIN };
+	vq->gather_else = vq->gather;
 	vq->nap = (struct kvh_nap){ .judged = true };
 	vq->spin_ns = 0;
 	vq->slept_at = 0;
+}
+
+static bool may_gather(struct kvh_vq *vq)
+{
+	return vq->busyloop || (patient_step(vq) && !vq->dev->backend->polls(vq));
 }
 
 /**
@@ -179,11 +233,11 @@ void kvh_poll_reset(struct kvh_vq *vq)
  * Context: Worker, queue lock held.
  * Return: how many, at least 1
  */
-unsigned int kvh_poll_limit(const struct kvh_vq *vq)
+unsigned int kvh_poll_limit(struct kvh_vq *vq)
 {
 	const struct kvh_gather *g = &vq->gather;
 
-	if (!vq->busyloop || (g->left && g->target == 1))
+	if (!may_gather(vq) || (g->left && g->target == 1))
 		return KVH_FLUSH_CHAINS;
 	return g->left ? g->target : KVH_TRIAL_CHAINS;
 }
@@ -227,13 +281,13 @@ bool kvh_poll_gather(struct kvh_vq *vq)
 	u64 most = wait_max(vq);
 
 	lockdep_assert_held(&vq->lock);
-	if (!most || (g->left && g->target == 1))
+	if (!may_gather(vq) || (g->left && g->target == 1))
 		return false;
 	if (!g->since)
 		g->since = local_clock();
-	if (wait_for_work(vq, g->since + most))
+	if (wait_for_work(vq, g->since + most) || wait_patiently(vq))
 		return true;
-	if (local_clock() < g->since + most)
+	if (local_clock() < g->since + most || wanted_elsewhere(vq))
 		return false;
 	/* The driver adds no more: this is all it has. */
 	if (!g->left) {
@@ -257,6 +311,15 @@ static void adapt_spin(struct kvh_vq *vq, u64 idle_ns)
 		vq->spin_ns = vq->spin_ns > SPIN_MIN_NS ? vq->spin_ns / 2 : 0;
 }
 
+/* What was found out of a driver is true of one way to serve it; of the other it is tried anew. */
+static void gather_switch(struct kvh_vq *vq)
+{
+	swap(vq->gather, vq->gather_else);
+	vq->gather.patient = patient(vq);
+	if (vq->gather.patient)
+		vq->gather.left = 0;
+}
+
 /**
  * kvh_poll_woken() - the worker has come back to a queue
  * @vq: queue
@@ -265,12 +328,16 @@ static void adapt_spin(struct kvh_vq *vq, u64 idle_ns)
  * that woke it? Then it spins longer next time, else less: a queue that is used
  * now and then soon costs no spinning at all.
  *
+ * A worker that has become patient, or eager, goes by what was found out as such.
+ *
  * Context: Worker, queue lock held.
  */
 void kvh_poll_woken(struct kvh_vq *vq)
 {
 	u64 idle;
 
+	if (unlikely(vq->gather.patient != patient(vq)))
+		gather_switch(vq);
 	if (!vq->slept_at)
 		return;
 	idle = local_clock() - vq->slept_at;

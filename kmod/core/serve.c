@@ -58,6 +58,7 @@ static void vq_flush(struct kvh_vq *vq)
 	vq->unflushed = 0;
 	if (!kvh_ring_publish(&vq->ring))
 		return;
+	kvh_pool_of(vq)->shown++;
 	if (kvh_dirty_on(vq))
 		vq_mark_used(vq);
 	if (vq_need_signal(vq)) {

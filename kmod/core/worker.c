@@ -63,11 +63,11 @@ static void worker_set_patient(struct kvh_worker *w, bool patient)
 /* What was queued has been run. */
 static void worker_consider(struct kvh_worker *w)
 {
-	unsigned int chains = w->chains;
+	unsigned int chains = w->chains, shown = w->shown;
 
 	w->chains = 0;
-	worker_set_patient(w, kvh_patience_ask(&w->patience, local_clock(), chains,
-					       llist_empty(&w->list)));
+	w->shown = 0;
+	worker_set_patient(w, kvh_patience_ask(&w->patience, local_clock(), chains, shown));
 }
 
 static int worker_main(void *data)

@@ -53,6 +53,8 @@ struct kvh_vq;
  *            Then the worker does not sleep. Worker, queue lock held.
  * @linger:   longest time, in microseconds, to wait for more with doorbells off where
  *            the owner allows none. Worker, queue lock held. NULL: not to wait
+ * @gathers:  completions may be held while the driver adds more, even if the owner allows
+ *            no time, where that was found to pay; not with @linger
  * @counters: names of the counters each queue has beyond those of the core
  * @nr_counters: rows of @counters
  * @stats_size: bytes of the structure they are in: u32 index, u32 size, then
@@ -76,6 +78,7 @@ struct kvh_backend {
 	bool (*pending)(struct kvh_vq *vq);
 	bool (*polls)(struct kvh_vq *vq);
 	unsigned int (*linger)(const struct kvh_vq *vq);
+	bool gathers;
 	const struct kvhost_counter *counters;
 	unsigned int nr_counters;
 	size_t stats_size;

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <time.h>
 #include "disk.h"
 #include "lib/proc.h"
 
@@ -349,6 +350,97 @@ TEST_F_TIMEOUT(workers, a_worker_made_real_time_stays_so, 50)
 TEST_F_TIMEOUT(workers, a_worker_made_patient_stays_so, 50)
 {
 	policy_stays(_metadata, self, SCHED_BATCH, 0);
+}
+
+/* Have a thread run on the CPU after the first @nth that we may use, 0: this thread. */
+static void run_on(pid_t pid, unsigned int nth)
+{
+	cpu_set_t may, one;
+	int cpu;
+
+	must(!sched_getaffinity(getpid(), sizeof(may), &may), "CPUs: %m");
+	for (cpu = 0; !CPU_ISSET(cpu, &may) || nth--; cpu++)
+		must(cpu + 1 < CPU_SETSIZE, "no such CPU");
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	must(!sched_setaffinity(pid, sizeof(one), &one), "CPU %d: %m", cpu);
+}
+
+static void spend(u64 ns)
+{
+	struct timespec begin, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - begin.tv_sec) * 1000000000ull + now.tv_nsec - begin.tv_nsec < ns);
+}
+
+/* What a guest spends on a request, and on an interrupt as well. */
+#define EFFORT_NS	200000u
+
+/*
+ * Serve @n requests of queue 5 as a guest does that an interrupt keeps from making the
+ * next request. All of them are under way to begin with. Return: interrupts meanwhile
+ */
+static u64 interrupts_of(struct _test_data_workers *self, unsigned int n)
+{
+	struct kvhost_vring_stats before, after;
+	struct vq *q = &self->k.q[5];
+	struct blkreq *ready[DEPTH];
+	unsigned int nr_ready = 0;
+	struct vq_used u;
+
+	kvhost_stats(&self->k, 5, &before);
+	while (n) {
+		bool called = eventfd_wait(q->call_fd, nr_ready || vq_has_used(q) ? 0 : LIMIT_MS);
+
+		must(called || nr_ready || vq_has_used(q), "queue 5 serves nothing");
+		if (called || vq_has_used(q)) {
+			if (called)
+				eventfd_take(q->call_fd);
+			spend(EFFORT_NS);
+			for (; n && vq_get_used(q, &u); n--)
+				ready[nr_ready++] = u.cookie;
+			vq_arm(q);
+		}
+		/* The interrupt of what was found before it came. */
+		if (!nr_ready)
+			continue;
+		must(blkreq_submit(ready[--nr_ready], q, NULL) >= 0, "ring full");
+		spend(EFFORT_NS);
+	}
+	while (nr_ready)
+		must(blkreq_submit(ready[--nr_ready], q, NULL) >= 0, "ring full");
+	kvhost_stats(&self->k, 5, &after);
+	return after.signals - before.signals;
+}
+
+/* Requests, and interrupts for them: a quarter as many if half of them are held, or twice that. */
+#define SHARED		512u
+#define SHARED_MOST	(5 * SHARED / 8)
+
+/* Though the worker has a CPU of its own, and could answer each by itself. */
+TEST_F_TIMEOUT(workers, requests_of_a_busy_driver_share_an_interrupt, 50)
+{
+	const u64 end = now_ms() + 2 * LIMIT_MS;
+	pid_t pid = own_worker(self);
+	struct vq_used u[DEPTH];
+	u64 interrupts;
+	cpu_set_t may;
+
+	must(!sched_getaffinity(0, sizeof(may), &may), "CPUs: %m");
+	if (CPU_COUNT(&may) < 2)
+		SKIP(return, "worker and driver need a CPU each: run it where there are two");
+	run_on(pid, 1);
+	run_on(0, 0);
+	submit(self, 5, DEPTH, VIRTIO_BLK_T_IN, 1);
+	do
+		interrupts = interrupts_of(self, SHARED);
+	while (interrupts > SHARED_MOST && now_ms() < end);
+	TH_LOG("%llu interrupts for %u requests", interrupts, SHARED);
+	EXPECT_GE(SHARED_MOST, interrupts);
+	EXPECT_EQ(DEPTH, vq_wait_used(&self->k.q[5], u, DEPTH));
 }
 
 TEST_F(workers, a_moved_queue_is_its_new_worker_s_alone)

@@ -15,17 +15,20 @@
 #define MS	(1000 * US)
 #define SECOND	(1000 * MS)
 
-/* A driver, served in one way: so many chains until the worker rests, each takes so long. */
+/*
+ * A driver, served in one way: so many chains are shown at once, each takes so long. The
+ * worker asks after each time that it shows some, or after so many.
+ */
 struct way {
 	unsigned int chains;
 	u64 ns;
+	unsigned int shows;
 };
 
 struct driver {
 	struct way eager, patient;
 	/* of a hundred, by chance, how much a time is off at most */
 	unsigned int noise;
-	bool never_rests;
 };
 
 /* As counted of null_blk and of a tap, on one CPU: instructions for ns. */
@@ -55,18 +58,19 @@ FIXTURE_TEARDOWN(patience)
 {
 }
 
-/* The worker runs until it rests, and the driver is ready again. */
+/* From one time the worker asks to the next. */
 static void cycle(struct _test_data_patience *self, const struct driver *d)
 {
 	const struct way *way = self->patient ? &d->patient : &d->eager;
-	u64 ns = way->ns * way->chains;
+	unsigned int shows = max(way->shows, 1u), chains = way->chains * shows;
+	u64 ns = way->ns * chains;
 	bool before = self->patient;
 
 	if (d->noise)
 		ns += ns * (rand_r(&self->seed) % (2 * d->noise + 1)) / 100 -
 		      ns * d->noise / 100;
 	self->clock += ns;
-	self->patient = kvh_patience_ask(&self->p, self->clock, way->chains, !d->never_rests);
+	self->patient = kvh_patience_ask(&self->p, self->clock, chains, shows);
 	self->changes += self->patient != before;
 }
 
@@ -130,13 +134,19 @@ TEST_F(patience, what_batches_but_is_no_faster_is_left_alone)
 	EXPECT_GE(5, serve(self, &d, 5 * SECOND));
 }
 
-TEST_F(patience, a_worker_that_never_rests_is_left_alone)
+TEST_F(patience, a_worker_that_never_runs_out_of_work_is_judged_by_what_it_shows)
 {
-	const struct driver d = {
-		.eager = { 1, 40 * US }, .patient = { 32, 30 * US }, .never_rests = true
+	const struct driver few = {
+		.eager = { 3, 28 * US, 85 }, .patient = { 32, 24 * US, 8 }
+	};
+	const struct driver many = {
+		.eager = { 24, 28 * US, 10 }, .patient = { 32, 24 * US, 8 }
 	};
 
-	EXPECT_GE(5, serve(self, &d, 5 * SECOND));
+	serve(self, &few, 100 * MS);
+	EXPECT_LE(90, serve(self, &few, 5 * SECOND));
+	serve(self, &many, SECOND);
+	EXPECT_GE(10, serve(self, &many, 5 * SECOND));
 }
 
 TEST_F(patience, it_follows_a_driver_that_changes)
