@@ -59,8 +59,12 @@ static bool batches(const struct kvh_span *patient, const struct kvh_span *eager
 	return patient->chains * eager->shown > 2 * patient->shown * eager->chains;
 }
 
-static bool better_patient(const struct kvh_span *patient, const struct kvh_span *eager)
+/* The one way and the other, while one of them is tried. */
+static bool better_patient(const struct kvh_patience *p)
 {
+	const struct kvh_span *patient = p->patient ? &p->usual : &p->now;
+	const struct kvh_span *eager = p->patient ? &p->now : &p->usual;
+
 	return takes(patient, eager, 15) && batches(patient, eager);
 }
 
@@ -109,18 +113,21 @@ static void trial_end(struct kvh_patience *p, u64 clock, bool won)
 static bool hopeless(const struct kvh_patience *p)
 {
 	if (p->patient)
-		return better_patient(&p->usual, &p->now);
+		return better_patient(p);
 	return !takes(&p->now, &p->usual, 18) || !batches(&p->now, &p->usual);
+}
+
+/* Has it taken longer already than a span usually does? */
+static bool late(const struct kvh_patience *p)
+{
+	return p->now.ns * p->usual.chains * 16 > p->usual.ns * SPAN * 18;
 }
 
 static void trial_ask(struct kvh_patience *p, u64 clock)
 {
 	if (p->now.chains >= TRIAL)
-		trial_end(p, clock, better_patient(p->patient ? &p->usual : &p->now,
-						   p->patient ? &p->now : &p->usual) !=
-				    p->patient);
-	else if (p->now.chains >= SPAN ? hopeless(p) :
-		 p->now.ns * p->usual.chains * 16 > p->usual.ns * SPAN * 18)
+		trial_end(p, clock, better_patient(p) != p->patient);
+	else if (p->now.chains >= SPAN ? hopeless(p) : late(p))
 		trial_end(p, clock, false);
 }
 

@@ -243,4 +243,30 @@ TEST_F(patience, a_pause_ends_it)
 	EXPECT_FALSE(self->patient);
 }
 
+TEST_F(patience, after_a_pause_it_comes_back_soon)
+{
+	unsigned int i, patient = 0;
+
+	serve(self, &deep, SECOND);
+	for (i = 0; i < 20; i++) {
+		self->clock += 15 * MS;
+		patient += serve(self, &deep, 300 * MS);
+	}
+	EXPECT_LE(60 * 20, patient);
+}
+
+TEST_F(patience, a_gap_in_a_trial_is_not_the_pace_of_a_driver)
+{
+	unsigned int i;
+
+	serve(self, &deep, SECOND);
+	for (i = 0; i < 20; i++) {
+		while (!self->p.trial || !self->p.patient)
+			cycle(self, &deep);
+		self->clock += 5 * MS;
+		cycle(self, &deep);
+		EXPECT_GE(40 * US, self->p.eager.ns / self->p.eager.chains);
+	}
+}
+
 TEST_HARNESS_MAIN

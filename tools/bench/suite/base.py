@@ -62,6 +62,11 @@ def late(options, seconds):
     return COUNTED_LATE if options.counted else seconds
 
 
+def side_turns(options):
+    """How many turns a measurement gets of which nothing is promised."""
+    return min(options.turns, 1)
+
+
 class Suite:
     """A suite. What a module of this directory has as SUITE."""
 

@@ -29,8 +29,6 @@ RAMP_SECONDS = 0.2
 LATE_SECONDS = 60
 # Of the counting boot, in its own seconds; see base.COUNTED_LATE.
 COUNTED_SECONDS, COUNTED_QUICK, COUNTED_RAMP = 0.5, 0.3, 0.15
-# Most turns of a load of which nothing is promised.
-SIDE_TURNS = 1
 # What goes wrong with a guest so often may be the emulated processor's doing.
 LOSSES = 3
 
@@ -109,7 +107,7 @@ def _targets():
 def turns(options, load):
     """How many turns a load gets. Two thirds of a run's loads are not the main ones."""
     chosen = len(options.workloads) < sum(x.quick or not options.quick for x in LOADS)
-    return options.turns if load.main or chosen else min(options.turns, SIDE_TURNS)
+    return options.turns if load.main or chosen else base.side_turns(options)
 
 
 class Group:

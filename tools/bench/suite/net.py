@@ -25,8 +25,6 @@ NAMESPACE = "kvhost-bench"
 CLONE_NEWNET = 0x40000000
 PORT = {"udp-rr": 7001, "tcp-rr": 7002}
 STREAM_UNIT = 65536
-# Most turns of a load that nothing is promised of.
-SIDE_TURNS = 1
 # Sent before the first turn on every NIC.
 WARM_UP_BYTES = "16M"
 # How much longer than asked for a load may take.
@@ -458,7 +456,7 @@ class NetSuite(base.Suite):
             ways = [way for way in self.ways(options, side) if way in able and (way.who or not far)]
             loads = [x for x in LOADS if (x.pairs, x.far) == (pairs, far)
                      and x.name in options.workloads]
-            turns = min(options.turns, SIDE_TURNS) if side else options.turns
+            turns = base.side_turns(options) if side else options.turns
             if ways and loads:
                 group = Group(options, pairs, far, ways)
                 todo = [(load, port) for load in loads for port in group.ports

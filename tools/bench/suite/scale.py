@@ -32,8 +32,6 @@ STOP_SECONDS = 60
 IDLE_SECONDS = 2
 # fio's own beginning is not measured.
 RAMP_SECONDS = 0.2
-# Turns of what nothing is promised of.
-SIDE_TURNS = 1
 # Of the VM with many; queues are as many as its CPUs.
 DEVICES, QUEUES = 16, 2
 CGROUP = "/sys/fs/cgroup/kvhost-bench"
@@ -302,7 +300,7 @@ class ScaleSuite(base.Suite):
         image = initrd(options.initrd, [], f"{WORK}/scale.cpio")
         levels = [n for n in VMS if f"vms-{n}" in options.workloads]
         rest = [w for w in (*IDLE, "device", "queue") if w in options.workloads]
-        total = len(levels) * len(options.peers) * min(options.turns, SIDE_TURNS)
+        total = len(levels) * len(options.peers) * base.side_turns(options)
         total += len(options.peers) * options.turns * len(rest)
         devices = Devices()
         try:
@@ -317,7 +315,7 @@ class ScaleSuite(base.Suite):
         """Many VMs."""
         image, devices, total = parts
         crowd = Crowd(options, image, devices)
-        done, turns = 0, min(options.turns, SIDE_TURNS)
+        done, turns = 0, base.side_turns(options)
         try:
             for count in levels:
                 reason = permitted(count)
