@@ -54,7 +54,7 @@
 /* Most waits left out between two naps. */
 #define NAP_EVERY_MAX	256u
 
-/* Nobody waits longer for another request because the worker is patient. */
+/* Completions are held no longer because the worker is patient, if its timers are in time. */
 #define PATIENT_MAX_NS	((u64)4 * NSEC_PER_MSEC)
 
 /* Who takes longer for a request has nothing to gain by one interrupt less. */
@@ -172,7 +172,8 @@ static bool wait_patiently(struct kvh_vq *vq)
 {
 	u64 now = local_clock(), step = patient_step(vq), end = now + step;
 
-	if (!step || end > vq->gather.since + PATIENT_MAX_NS)
+	/* A disk that is polled raises no interrupt to end a nap. */
+	if (!step || end > vq->gather.since + PATIENT_MAX_NS || vq->dev->backend->polls(vq))
 		return false;
 	/* A doorbell for what has been found before ends a nap too. */
 	for (; now < end && !wanted_elsewhere(vq); now = local_clock()) {
@@ -311,7 +312,7 @@ static void adapt_spin(struct kvh_vq *vq, u64 idle_ns)
 		vq->spin_ns = vq->spin_ns > SPIN_MIN_NS ? vq->spin_ns / 2 : 0;
 }
 
-/* What was found out of a driver is true of one way to serve it; of the other it is tried anew. */
+/* What was found out is true of one way to serve a driver; the patient one is tried at once. */
 static void gather_switch(struct kvh_vq *vq)
 {
 	swap(vq->gather, vq->gather_else);
