@@ -41,7 +41,7 @@ def counted(place, one, two):
         second = two.values(place, key)
         if not key.endswith("_per_unit") or not second:
             continue
-        before, after = median(first), median(second)
+        before, after = median(first.values()), median(second)
         if abs(after - before) > COUNTED_TOLERANCE * abs(before):
             change = f"{100 * (after / before - 1):+.1f} %" if before else "was 0"
             yield (f"{place[0]:6}{place[1]:14}{place[2]:12}{key[:-len('_per_unit')]:16}"

@@ -68,6 +68,11 @@ def save(data, path):
         file.write("\n")
 
 
+def ratios(over, under):
+    """One figure divided by another, in each turn that has both."""
+    return [over[turn] / under[turn] for turn in over if under.get(turn)]
+
+
 def spread(values):
     """(max - min) / median."""
     middle = median(values)
@@ -75,7 +80,7 @@ def spread(values):
 
 
 class Results:
-    """The figures of all turns, by place and key."""
+    """The figures by place, key and turn."""
 
     def __init__(self, data):
         self.data = data
@@ -86,11 +91,15 @@ class Results:
             for key, value in row["figures"].items():
                 # A count that cannot be had here is null.
                 if isinstance(value, (int, float)):
-                    figures.setdefault(key, []).append(value)
+                    figures.setdefault(key, {})[row["turn"]] = value
+
+    def turns(self, place, key):
+        """A figure by turn, {} if it was not measured."""
+        return self.places.get(place, {}).get(key, {})
 
     def values(self, place, key):
-        """A figure in all turns, [] if it was not measured."""
-        return self.places.get(place, {}).get(key, [])
+        """It in all turns, [] if it was not measured."""
+        return list(self.turns(place, key).values())
 
     def median(self, place, key):
         """Its median, None if it was not measured."""
@@ -107,8 +116,8 @@ class Results:
 
 
 def weigh(middle, least, most, wide, target):
-    """The verdict: "reached", "missed ..." or "undecided ...". middle: the figure by
-    the medians; least, most: by the turns that are worst and best for each other."""
+    """The verdict: "reached", "missed ..." or "undecided ...". middle: the figure, the
+    median of the turns; least, most: of all turns; wide: they are far from each other."""
     low, high = target["at_least"], target["at_most"]
 
     def good(value):
@@ -154,21 +163,19 @@ class Judge:
         return next((p["title"] for p in self.suites[suite]["peers"] if p["name"] == peer), peer)
 
     def ratio(self, suite, target, mode, key, cost):
-        """Against the best rival; with cost, what it takes is compared upside down.
-        None if there is nothing to compare."""
+        """Against the best rival, turn by turn: what slows the machine for a while slows
+        both. With cost, what it takes is compared upside down. None if there is nothing
+        to compare."""
         place = suite, target["workload"], target["peer"], mode
         rival = self.results.best(suite, target, mode, key, "least" if cost else target["best"])
-        ours = self.results.values(place, key)
-        if not ours or not rival:
+        if not rival:
             return None
-        theirs = self.results.values(rival, key)
-        wide = max(spread(ours), spread(theirs)) > WIDE
-        over, under = (theirs, ours) if cost else (ours, theirs)
-        if not median(under) or not min(under):
+        ours, theirs = self.results.turns(place, key), self.results.turns(rival, key)
+        times = ratios(theirs, ours) if cost else ratios(ours, theirs)
+        if not times:
             return None
-        figures = (median(over) / median(under), min(over) / max(under), max(over) / min(under))
-        return (f"{figures[0]:.2f} x {self.title(suite, rival[2])}",
-                weigh(*figures, wide, target))
+        return (f"{median(times):.2f} x {self.title(suite, rival[2])}",
+                weigh(median(times), min(times), max(times), spread(times) > WIDE, target))
 
     def bound(self, suite, target, mode):
         """The figure itself."""

@@ -44,13 +44,13 @@ def line(found, peer, ours, parts):
     text = f"  {peer['title'][:LABEL - 2]:{LABEL - 2}}"
     for _, width, key, scale, form in fields:
         values = found.get(key)
-        text += f"{form.format(median(values) * scale) if values else '-':>{width}}"
-    rates = found.get(rate)
+        text += f"{form.format(median(values.values()) * scale) if values else '-':>{width}}"
+    rates = found.get(rate, {})
     ratio = ""
-    if rates and ours and ours is not rates and median(rates):
-        times = median(ours) / median(rates)
-        ratio = f"{1 / times if upside_down and times else times:.2f} x"
-    spread = f"{results.spread(rates):.0%}" if rates and len(rates) > 1 else "-"
+    if ours and ours is not rates:
+        times = results.ratios(rates, ours) if upside_down else results.ratios(ours, rates)
+        ratio = f"{median(times):.2f} x" if times else ""
+    spread = f"{results.spread(rates.values()):.0%}" if len(rates) > 1 else "-"
     return text + f"{ratio:>11}{spread:>8}"
 
 
@@ -93,8 +93,8 @@ def notes(data):
            f" {data['machine']['cpus']} CPUs")
     yield ", ".join(f"{name} {version}" for name, version in data["versions"].items())
     yield (f"medians of {options['turns']} alternating turns of {options['seconds']:g} s;"
-           " spread is (max - min) / median; \"ours is\" divides our figure by the row's,"
-           " and the row's instructions by ours")
+           " spread is (max - min) / median; \"ours is\" divides our figure by the row's of"
+           " the same turn, and the row's instructions by ours")
     if options["turns"] == 1:
         yield "one turn: its spread is not known, so that timed verdicts are a first look"
     if options["poll"] is not None:
