@@ -416,9 +416,12 @@ static u64 interrupts_of(struct _test_data_workers *self, unsigned int n)
 	return after.signals - before.signals;
 }
 
-/* Requests, and interrupts for them: a quarter as many if half of them are held, or twice that. */
+/*
+ * Requests, and interrupts for them: a quarter as many if half of them are held, or more if the
+ * machine is busy.
+ */
 #define SHARED		512u
-#define SHARED_MOST	(5 * SHARED / 8)
+#define SHARED_MOST	(11 * SHARED / 16)
 
 /* Though the worker has a CPU of its own, and could answer each by itself. */
 TEST_F_TIMEOUT(workers, requests_of_a_busy_driver_share_an_interrupt, 50)
