@@ -18,11 +18,6 @@ def apart(first, second):
     return change > max(results.spread(first), results.spread(second))
 
 
-def spread(values):
-    """As it is printed; a single turn has none."""
-    return f"{results.spread(values):.0%}" if len(values) > 1 else "-"
-
-
 def timed(place, rate, one, two):
     """The line of a timed row, None if it cannot be compared."""
     first, second = one.values(place, rate), two.values(place, rate)
@@ -32,7 +27,7 @@ def timed(place, rate, one, two):
     return (f"{place[0]:6}{place[1]:14}{place[2]:12}"
             f"{results.number(median(first)):>11}{results.number(median(second)):>11}"
             f"{median(second) / median(first):>9.2f}"
-            f"{spread(first):>8}{spread(second):>8}  {mark}").rstrip()
+            f"{results.spread_text(first):>8}{results.spread_text(second):>8}  {mark}").rstrip()
 
 
 def counted(place, one, two):

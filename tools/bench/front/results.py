@@ -79,6 +79,11 @@ def spread(values):
     return (max(values) - min(values)) / middle if middle else 0
 
 
+def spread_text(values):
+    """It as it is printed; a single turn has none."""
+    return f"{spread(values):.0%}" if len(values) > 1 else "-"
+
+
 class Results:
     """The figures by place, key and turn."""
 

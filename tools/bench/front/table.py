@@ -50,8 +50,7 @@ def line(found, peer, ours, parts):
     if ours and ours is not rates:
         times = results.ratios(rates, ours) if upside_down else results.ratios(ours, rates)
         ratio = f"{median(times):.2f} x" if times else ""
-    spread = f"{results.spread(rates.values()):.0%}" if len(rates) > 1 else "-"
-    return text + f"{ratio:>11}{spread:>8}"
+    return text + f"{ratio:>11}{results.spread_text(rates.values()):>8}"
 
 
 def suite_lines(data, name, mode):
