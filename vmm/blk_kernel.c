@@ -53,7 +53,6 @@ static int set_backend(struct blk_kernel *k, bool writeback)
 		.fd = disk->fd,
 		.flags = (disk->readonly ? KVHOST_BLK_RDONLY : 0) |
 			 (writeback ? 0 : KVHOST_BLK_WRITETHROUGH) |
-			 (k->setup->opt->poll_queues ? KVHOST_BLK_POLL : 0) |
 			 (k->setup->opt->error == DISK_ERROR_STOP ?
 			  KVHOST_BLK_STOP_ON_ERROR : 0),
 		.offset = disk->offset,

@@ -71,7 +71,6 @@ struct disk_limits {
  * @indirect:   offer indirect descriptors
  * @event_idx:  offer EVENT_IDX
  * @poll:       longest spin of the kernel backend for new work, microseconds
- * @poll_queues: the kernel backend uses poll queues of the disk
  * @error:      what becomes of a request the disk fails
  * @limits:     how fast it may be used at first
  * @workers:    threads of the kernel backend that the queues share; 0: one each
@@ -94,7 +93,6 @@ struct disk_options {
 	bool indirect;
 	bool event_idx;
 	unsigned int poll;
-	bool poll_queues;
 	enum disk_error error;
 	struct disk_limits limits;
 	unsigned int workers;

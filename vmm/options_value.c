@@ -97,7 +97,8 @@ const char *option_suggest(const struct option_def *table, const char *word)
 	size_t n = 0;
 
 	for (; table->name && n < NAMES_MAX; table++)
-		names[n++] = table->name;
+		if (table->kind != KIND_REMOVED)
+			names[n++] = table->name;
 	names[n] = NULL;
 	return options_suggest(word, names);
 }
@@ -305,6 +306,11 @@ int option_key(const struct option_keys *keys, void *base, char *item, unsigned 
 			  hint ? "'?" : "");
 		return -EINVAL;
 	}
+	if (def->kind == KIND_REMOVED) {
+		log_error("%.*s: '%s' was removed, leave it out: %s", len, keys->where,
+			  def->name, def->help);
+		return -EINVAL;
+	}
 	if (eq && def->kind == KIND_FLAG) {
 		log_error("%s%s: takes no value, but got '%s'", keys->where, def->name, eq + 1);
 		return -EINVAL;
@@ -374,6 +380,8 @@ void option_help(FILE *out, const struct option_def *table, const char *dashes,
 	char head[64];
 
 	for (; table->name; table++) {
+		if (table->kind == KIND_REMOVED)
+			continue;
 		snprintf(head, sizeof(head), "%s%s%s%s", dashes, table->name,
 			 table->arg ? between : "", table->arg ? table->arg : "");
 		fprintf(out, "  %-32s %s", head, table->help);

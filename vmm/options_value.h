@@ -25,6 +25,7 @@ enum option_kind {
 	KIND_SIZE,	/* uint64_t in @min..@max; a bare number is in units of @unit */
 	KIND_CHOICE,	/* enum, index into @choices */
 	KIND_MAC,	/* uint8_t[6] */
+	KIND_REMOVED,	/* there was one of that name; @help says why it went */
 	KIND_SERIAL,	/* this one and those below: of options.c alone */
 	KIND_DISK,
 	KIND_NET,

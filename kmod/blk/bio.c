@@ -6,8 +6,6 @@
 #include <linux/blkdev.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
-#include "blk_poll.h"
-#include "stats.h"
 
 static struct bio_set blk_bios;
 
@@ -32,18 +30,10 @@ void blk_bio_exit(void)
 	bioset_exit(&blk_bios);
 }
 
-static void rw_again(struct work_struct *work);
-
 static void bio_end(struct bio *bio)
 {
 	struct blk_req *req = bio->bi_private;
 
-	/* Only what is polled may not wait: see blk_poll.c. */
-	if (bio->bi_status == BLK_STS_AGAIN && (bio->bi_opf & REQ_NOWAIT)) {
-		bio_put(bio);
-		blk_defer(req, rw_again);
-		return;
-	}
 	if (bio->bi_status)
 		blk_req_error(req, blk_status_to_errno(bio->bi_status));
 	bio_put(bio);
@@ -57,6 +47,12 @@ static struct bio *bio_new(struct blk_req *req, unsigned int nr, blk_opf_t opf)
 	bio->bi_private = req;
 	bio->bi_end_io = bio_end;
 	return bio;
+}
+
+static void bio_submit(struct blk_req *req, struct bio *bio)
+{
+	req->bq->stats->bios++;
+	submit_bio(bio);
 }
 
 static blk_opf_t rw_opf(const struct blk_req *req)
@@ -81,19 +77,6 @@ static const struct bio_vec *bio_fill(struct bio *bio, const struct bio_vec *bv,
 	return bv;
 }
 
-/* All of a request that was one bio; here it may wait for the disk. */
-static void rw_again(struct work_struct *work)
-{
-	struct blk_req *req = container_of(work, struct blk_req, work);
-	struct mem_cgroup *memcg = blk_charge_begin(&req->disk->owner);
-	struct bio *bio = bio_new(req, req->pin.nr, rw_opf(req));
-
-	bio->bi_iter.bi_sector = rw_sector(req);
-	bio_fill(bio, req->pin.bv, req->pin.bv + req->pin.nr);
-	submit_bio(bio);
-	blk_charge_end(memcg);
-}
-
 /**
  * blk_bio_rw() - read or write a request's payload
  * @req: request, its payload mapped
@@ -105,7 +88,6 @@ void blk_bio_rw(struct blk_req *req)
 	const struct bio_vec *bv = req->pin.bv, *end = bv + req->pin.nr;
 	sector_t sector = rw_sector(req);
 	blk_opf_t opf = rw_opf(req);
-	bool whole = true;
 	struct bio *bio;
 
 	/* One part is ours until all bios are on their way. */
@@ -115,12 +97,8 @@ void blk_bio_rw(struct blk_req *req)
 		bv = bio_fill(bio, bv, end);
 		sector += bio_sectors(bio);
 		atomic_inc(&req->pending);
-		if (bv == end && whole)
-			blk_poll_begin(req, bio);
-		whole = false;
-		blk_stats_submit_bio(req->bq, bio);
+		bio_submit(req, bio);
 	}
-	blk_poll_submitted(req);
 	blk_req_done(req);
 }
 
@@ -132,5 +110,5 @@ void blk_bio_rw(struct blk_req *req)
  */
 void blk_bio_flush(struct blk_req *req)
 {
-	blk_stats_submit_bio(req->bq, bio_new(req, 0, REQ_OP_WRITE | REQ_PREFLUSH));
+	bio_submit(req, bio_new(req, 0, REQ_OP_WRITE | REQ_PREFLUSH));
 }

@@ -102,9 +102,6 @@ struct blk_dev {
  * @disk:      where it goes
  * @ask:       what it asks for, checked
  * @taken:     local_clock() when it was taken off the ring
- * @poll_bio:  it is polled: its bio, with a reference of ours; else NULL
- * @poll_node: then on blk_queue.polled
- * @poll_failed: the disk would not have it polled
  * @refused:   it was answered without asking the disk
  * @durable:   a write has to be on the medium before it is used
  * @error:     first error of the disk, 0 or -errno; written by any context
@@ -128,9 +125,6 @@ struct blk_req {
 	const struct blk_disk *disk;
 	struct kvh_blk_ask ask;
 	u64 taken;
-	struct bio *poll_bio;
-	struct list_head poll_node;
-	bool poll_failed;
 	bool refused;
 	bool durable;
 	int error;
@@ -161,7 +155,6 @@ struct blk_req {
  * @done:      finished requests, pushed from any context
  * @submitter: the worker while it starts requests: it will look at @done
  *             itself, so completions in its context need not wake it
- * @polled:    requests that have to be asked for, see blk_poll.c
  * @stats:     counters, kept by the core; written by the worker
  * @now:       local_clock() when the worker last took or collected requests
  */
@@ -176,7 +169,6 @@ struct blk_queue {
 	u32 pages;
 	struct llist_head done;
 	struct task_struct *submitter;
-	struct list_head polled;
 	struct kvhost_blk_queue_stats *stats;
 	u64 now;
 };
@@ -212,7 +204,6 @@ void blk_queue_serve(struct kvh_vq *vq);
 void blk_queue_reap(struct kvh_vq *vq);
 bool blk_queue_pending(struct kvh_vq *vq);
 void blk_queue_put(struct blk_queue *bq, struct blk_req *req);
-bool blk_queue_polls(struct kvh_vq *vq);
 
 /* request.c */
 void blk_req_start(struct blk_req *req, const struct kvh_chain *chain);

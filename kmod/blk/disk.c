@@ -12,7 +12,6 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include "blk.h"
-#include "blk_poll.h"
 
 /* Requests that are worked on at a time where they may block. */
 #define DISK_WORKERS	64
@@ -172,8 +171,6 @@ struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b)
 		ret = disk_sync_cache(disk);
 	if (ret)
 		goto err_put;
-	if (!blk_poll_can(disk))
-		disk->flags &= ~KVHOST_BLK_POLL;
 	disk->cred = get_current_cred();
 	blk_owner_get(&disk->owner);
 	return disk;

@@ -50,7 +50,7 @@ static void blk_detach(struct kvh_dev *dev)
 }
 
 #define BLK_FLAGS	(KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH | \
-			 KVHOST_BLK_STOP_ON_ERROR | KVHOST_BLK_POLL)
+			 KVHOST_BLK_STOP_ON_ERROR)
 
 static int arg_size(const void __user *argp, u32 *size)
 {
@@ -235,7 +235,6 @@ static const struct kvh_backend blk_backend = {
 	.serve = blk_queue_serve,
 	.reap = blk_queue_reap,
 	.pending = blk_queue_pending,
-	.polls = blk_queue_polls,
 	.gathers = true,
 	.counters = blk_counters,
 	.nr_counters = ARRAY_SIZE(blk_counters),

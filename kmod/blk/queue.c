@@ -10,7 +10,6 @@
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
-#include "blk_poll.h"
 #include "stats.h"
 
 /**
@@ -32,7 +31,6 @@ int blk_queue_start(struct kvh_vq *vq)
 	bq->limit = &blk_vq_dev(vq)->limit;
 	blk_waiter_init(&bq->waiter, vq);
 	init_llist_head(&bq->done);
-	INIT_LIST_HEAD(&bq->polled);
 	bq->reqs = kvcalloc(n, sizeof(*bq->reqs), GFP_KERNEL_ACCOUNT);
 	bq->free = kvmalloc_array(n, sizeof(*bq->free), GFP_KERNEL_ACCOUNT);
 	if (!bq->reqs || !bq->free) {
@@ -168,13 +166,13 @@ void blk_queue_reap(struct kvh_vq *vq)
 	bq->now = local_clock();
 	node = llist_reverse_order(llist_del_all(&bq->done));
 	llist_for_each_entry_safe(req, next, node, done) {
-		if (!blk_poll_end(req) && !blk_halt_keep(bq, req))
+		if (!blk_halt_keep(bq, req))
 			blk_queue_put(bq, req);
 	}
 }
 
 /**
- * blk_queue_pending() - is there anything to reap? Asks the disk for it
+ * blk_queue_pending() - is there anything to reap?
  * @vq: queue
  *
  * Context: Worker, queue lock held.
@@ -184,21 +182,5 @@ bool blk_queue_pending(struct kvh_vq *vq)
 {
 	struct blk_queue *bq = kvh_vq_private(vq);
 
-	if (llist_empty(&bq->done))
-		blk_poll_ask(bq);
 	return !llist_empty(&bq->done);
-}
-
-/**
- * blk_queue_polls() - is there anything in flight that has to be asked for?
- * @vq: queue
- *
- * Context: Worker, queue lock held.
- * Return: true if there is
- */
-bool blk_queue_polls(struct kvh_vq *vq)
-{
-	struct blk_queue *bq = kvh_vq_private(vq);
-
-	return !list_empty(&bq->polled);
 }

@@ -178,8 +178,6 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 	req->bounced = false;
 	req->durable = false;
 	req->refused = false;
-	req->poll_bio = NULL;
-	req->poll_failed = false;
 	req->moved = 0;
 	req->ranges = NULL;
 	atomic_set(&req->pending, 1);

@@ -8,10 +8,8 @@
  * (blk_queue.now), so a latency reaches from taking a request off the ring to
  * the turn that answers it.
  */
-#include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/log2.h>
-#include <linux/sched.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
 #include "stats.h"
@@ -145,33 +143,6 @@ void blk_stats_started(struct blk_queue *bq)
 	s->batches++;
 	if (s->in_flight_max < busy)
 		s->in_flight_max = busy;
-}
-
-/**
- * blk_stats_submit_bio() - submit_bio() that counts
- * @bq:  queue
- * @bio: bio
- *
- * A bio that joins a request of the same plug leaves their number as it was and
- * is the first or last one of the newest. What an I/O scheduler merges
- * later is not seen.
- *
- * Context: Worker, queue lock held, within a plug.
- */
-void blk_stats_submit_bio(struct blk_queue *bq, struct bio *bio)
-{
-	const struct blk_plug *plug = current->plug;
-	unsigned short before = plug->rq_count;
-	const struct request *last;
-
-	bq->stats->bios++;
-	submit_bio(bio);
-	if (!before || plug->rq_count != before)
-		return;
-	/* The bio may be gone: its address is all that is looked at. */
-	last = blk_plug_last(plug);
-	if (last && (last->biotail == bio || last->bio == bio))
-		bq->stats->merged++;
 }
 
 /**

@@ -7,12 +7,10 @@
 
 #include <linux/types.h>
 
-struct bio;
 struct blk_queue;
 struct blk_req;
 
 void blk_stats_started(struct blk_queue *bq);
-void blk_stats_submit_bio(struct blk_queue *bq, struct bio *bio);
 u64 blk_stats_latency(const struct blk_req *req);
 u64 blk_req_payload(const struct blk_req *req);
 void blk_stats_answered(const struct blk_req *req, u8 status);

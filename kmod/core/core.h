@@ -525,7 +525,6 @@ unsigned int kvh_poll_limit(struct kvh_vq *vq);
 void kvh_poll_flushed(struct kvh_vq *vq, unsigned int held);
 bool kvh_poll_gather(struct kvh_vq *vq);
 void kvh_poll_woken(struct kvh_vq *vq);
-void kvh_poll_slow(struct kvh_vq *vq);
 void kvh_poll_sleeps(struct kvh_vq *vq);
 bool kvh_poll_idle(struct kvh_vq *vq);
 

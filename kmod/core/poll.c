@@ -172,8 +172,7 @@ static bool wait_patiently(struct kvh_vq *vq)
 {
 	u64 now = local_clock(), step = patient_step(vq), end = now + step;
 
-	/* A disk that is polled raises no interrupt to end a nap. */
-	if (!step || end > vq->gather.since + PATIENT_MAX_NS || vq->dev->backend->polls(vq))
+	if (!step || end > vq->gather.since + PATIENT_MAX_NS)
 		return false;
 	/* A doorbell for what has been found before ends a nap too. */
 	for (; now < end && !wanted_elsewhere(vq); now = local_clock()) {
@@ -194,9 +193,8 @@ static bool wait_for_work(struct kvh_vq *vq, u64 end)
 			if (spin(vq, end))
 				return true;
 		} else {
-			/* A disk that is polled raises no interrupt to end a nap. */
 			now = local_clock();
-			if (now < end && !vq->dev->backend->polls(vq))
+			if (now < end)
 				nap(vq, end - now);
 			if (has_work(vq))
 				return true;
@@ -224,7 +222,7 @@ void kvh_poll_reset(struct kvh_vq *vq)
 
 static bool may_gather(struct kvh_vq *vq)
 {
-	return vq->busyloop || (patient_step(vq) && !vq->dev->backend->polls(vq));
+	return vq->busyloop || patient_step(vq);
 }
 
 /**
@@ -345,32 +343,6 @@ void kvh_poll_woken(struct kvh_vq *vq)
 	vq->slept_at = 0;
 	adapt_spin(vq, idle);
 }
-
-/**
- * kvh_poll_slow() - what the backend has to ask for did not come while waiting
- * @vq: queue
- *
- * Context: Worker, queue lock held.
- */
-void kvh_poll_slow(struct kvh_vq *vq)
-{
-	vq->slept_at = 0;
-	adapt_spin(vq, U64_MAX);
-}
-
-/**
- * kvh_vq_spins() - does the worker spin for new work at present?
- * @vq: queue
- *
- * Context: Worker, queue lock held.
- * Return: true if it pays, the owner allows it, and nobody else needs the CPU
- */
-bool kvh_vq_spins(const struct kvh_vq *vq)
-{
-	lockdep_assert_held(&vq->lock);
-	return vq->spin_ns && wait_max(vq) && may_spin();
-}
-EXPORT_SYMBOL_GPL(kvh_vq_spins);
 
 /**
  * kvh_poll_sleeps() - the worker leaves a queue, doorbells are on

@@ -147,14 +147,6 @@ static bool vq_turn(struct kvh_vq *vq)
 	vq->parked = false;
 	if (vq_rounds(vq))
 		return true;
-	/*
-	 * Held and broken queues too: what has to be asked for ends in no other
-	 * way. A disk that takes longer than we spin is asked less and less.
-	 */
-	if (vq->dev->backend->polls(vq)) {
-		kvh_poll_slow(vq);
-		return true;
-	}
 	if (!vq_may_take(vq) || vq->kick_on)
 		return false;
 	if (vq->parked) {

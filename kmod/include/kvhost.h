@@ -49,8 +49,6 @@ struct kvh_vq;
  * @serve:    take and start chains until kvh_vq_take() gives none
  * @reap:     complete whatever has finished since the last call
  * @pending:  is there anything for @reap? Worker, queue lock held.
- * @polls:    does something in flight end only when @reap or @pending is called?
- *            Then the worker does not sleep. Worker, queue lock held.
  * @linger:   longest time, in microseconds, to wait for more with doorbells off where
  *            the owner allows none. Worker, queue lock held. NULL: not to wait
  * @gathers:  completions may be held while the driver adds more, even if the owner allows
@@ -76,7 +74,6 @@ struct kvh_backend {
 	void (*serve)(struct kvh_vq *vq);
 	void (*reap)(struct kvh_vq *vq);
 	bool (*pending)(struct kvh_vq *vq);
-	bool (*polls)(struct kvh_vq *vq);
 	unsigned int (*linger)(const struct kvh_vq *vq);
 	bool gathers;
 	const struct kvhost_counter *counters;
@@ -115,7 +112,6 @@ struct kvh_vq_id {
 /* The queue. */
 void kvh_vq_set_private(struct kvh_vq *vq, void *private);
 void *kvh_vq_private(const struct kvh_vq *vq);
-bool kvh_vq_spins(const struct kvh_vq *vq);
 void *kvh_vq_stats(const struct kvh_vq *vq);
 struct kvh_dev *kvh_vq_dev(const struct kvh_vq *vq);
 unsigned int kvh_vq_index(const struct kvh_vq *vq);

@@ -230,12 +230,6 @@ static bool net_pending(struct kvh_vq *vq)
 	return kvh_vq_index(vq) == NET_RX && net_rx_pending(net_queue_of(vq));
 }
 
-/* Sockets tell. */
-static bool net_polls(struct kvh_vq *vq)
-{
-	return false;
-}
-
 /* A doorbell costs the guest more than making a frame: look once more instead. */
 static unsigned int net_linger(const struct kvh_vq *vq)
 {
@@ -266,7 +260,6 @@ static const struct kvh_backend net_backend = {
 	.serve = net_serve,
 	.reap = net_reap,
 	.pending = net_pending,
-	.polls = net_polls,
 	.linger = net_linger,
 	.counters = net_counters,
 	.nr_counters = ARRAY_SIZE(net_counters),

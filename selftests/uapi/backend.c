@@ -93,7 +93,7 @@ TEST_F(backend, a_descriptor_must_be_open_for_what_the_disk_does)
 TEST_F(backend, unknown_flags_and_reserved_bytes_are_EINVAL)
 {
 	const u64 known = KVHOST_BLK_RDONLY | KVHOST_BLK_WRITETHROUGH |
-			  KVHOST_BLK_STOP_ON_ERROR | KVHOST_BLK_POLL;
+			  KVHOST_BLK_STOP_ON_ERROR;
 	struct kvhost_blk_backend b;
 	unsigned int bit, i;
 
@@ -112,6 +112,14 @@ TEST_F(backend, unknown_flags_and_reserved_bytes_are_EINVAL)
 	}
 	EXPECT_EQ(-EINVAL, set_fd(&self->k, -1, 1ull << 40));
 	EXPECT_EQ(0, set_fd(&self->k, self->o.fd, KVHOST_BLK_WRITETHROUGH));
+}
+
+/* Bit 3 asked for polled I/O; nothing may take its place. */
+TEST_F(backend, K2_K4_K12_polled_io_is_refused)
+{
+	EXPECT_EQ(-EINVAL, set_fd(&self->k, self->o.fd, 1ull << 3));
+	EXPECT_EQ(-EINVAL, set_fd(&self->k, -1, 1ull << 3));
+	EXPECT_EQ(0, set_fd(&self->k, self->o.fd, 0));
 }
 
 TEST_F(backend, a_structure_that_grows)

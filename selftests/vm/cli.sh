@@ -43,7 +43,7 @@ refused()
 
 run=(run --kernel "$KERNEL" --serial none)
 
-plan 31
+plan 32
 expect 'no command is wrong use' refused 2 help
 expect 'an unknown command is named' refused 2 "'start'" start
 expect 'no kernel is wrong use' refused 2 '--kernel' run
@@ -65,6 +65,8 @@ expect 'an initrd that is not there is named' refused 3 'nothere' "${run[@]}" --
 expect 'a disk without a path is refused' refused 2 'path' "${run[@]}" --disk backend=kernel
 expect 'a disk that is not there is named' refused 3 'nothere' "${run[@]}" --disk "path=$WORK/nothere"
 expect 'an unknown disk key is named' refused 2 "'speed'" "${run[@]}" --disk "path=$image,speed=9"
+expect 'K2 K4 K12: polled I/O is gone, and told so' \
+	refused 2 "'poll_queues' was removed" "${run[@]}" --disk "path=$image,poll_queues=on"
 expect 'an unknown backend is named' refused 2 "'qemu'" "${run[@]}" --disk "path=$image,backend=qemu"
 expect 'a directory is no disk' refused 3 'directory' "${run[@]}" --disk "path=$WORK/dir"
 expect 'a pipe is no disk' refused 3 'fifo' "${run[@]}" --disk "path=$WORK/fifo"

@@ -117,7 +117,7 @@ struct kvhost_vring_stats {
 #define KVHOST_BLK_RDONLY	_BITULL(0)	/* writes answer IOERR */
 #define KVHOST_BLK_WRITETHROUGH	_BITULL(1)	/* a write is durable when used */
 #define KVHOST_BLK_STOP_ON_ERROR _BITULL(2)	/* see struct kvhost_blk_error */
-#define KVHOST_BLK_POLL		_BITULL(3)	/* use the disk's poll queues, if it has any */
+/* Bit 3 is reserved: it asked for polled I/O, which is gone. A set bit is EINVAL. */
 
 /* Most ranges of one DISCARD, WRITE_ZEROES or SECURE_ERASE request. */
 #define KVHOST_BLK_RANGES_MAX	32
@@ -310,9 +310,9 @@ struct kvhost_blk_error {
  * @in_flight_max: most requests there were with the disk at a time
  * @batches:       times requests were started, one plug each
  * @bios:          bios submitted for payload and flushes
- * @merged:        of these, joined to a neighbour of the same batch
+ * @reserved1:     0
  * @bounced:       requests whose payload was copied, being cut as no disk takes it
- * @polled:        completions found by polling the disk
+ * @reserved2:     0
  * @latency_ns:    sum of the time from taking to answering, by KVHOST_BLK_LAT_*
  * @latency:       number of requests that took [2^i, 2^(i+1)) ns; the first bucket
  *                 has those below, the last one those above
@@ -334,9 +334,9 @@ struct kvhost_blk_queue_stats {
 	__u64 in_flight_max;
 	__u64 batches;
 	__u64 bios;
-	__u64 merged;
+	__u64 reserved1;
 	__u64 bounced;
-	__u64 polled;
+	__u64 reserved2;
 	__u64 latency_ns[KVHOST_BLK_LAT_NR];
 	__u64 latency[KVHOST_BLK_LAT_NR][KVHOST_BLK_LAT_BUCKETS];
 };

@@ -77,9 +77,7 @@ struct kvhost_counter {
 	KVHOST_BLK_COUNTER("in_flight_max", in_flight_max), \
 	KVHOST_BLK_COUNTER("batches", batches), \
 	KVHOST_BLK_COUNTER("bios", bios), \
-	KVHOST_BLK_COUNTER("merged", merged), \
 	KVHOST_BLK_COUNTER("bounced", bounced), \
-	KVHOST_BLK_COUNTER("polled", polled), \
 	KVHOST_BLK_COUNTER("read_ns", latency_ns[KVHOST_BLK_LAT_READ]), \
 	KVHOST_BLK_COUNTER("write_ns", latency_ns[KVHOST_BLK_LAT_WRITE]), \
 	KVHOST_BLK_COUNTER("flush_ns", latency_ns[KVHOST_BLK_LAT_FLUSH]), \
