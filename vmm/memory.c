@@ -16,10 +16,33 @@
 #include "memory.h"
 #include "util.h"
 
+#define LARGE_PAGE	(2ULL << 20)
+#define HUGE_PAGE	(1ULL << 30)
+
+/*
+ * Map @size bytes at an address equal to @gpa modulo the largest page that fits.
+ * KVM maps a slot by large pages only if the two agree in those bits.
+ */
+static void *map_congruent(uint64_t gpa, uint64_t size)
+{
+	uint64_t align = size >= HUGE_PAGE ? HUGE_PAGE : LARGE_PAGE;
+	uint64_t room = size + align, skip;
+	uint8_t *p;
+
+	p = mmap(NULL, room, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return MAP_FAILED;
+	skip = (gpa - (uintptr_t)p) & (align - 1);
+	if (skip)
+		munmap(p, skip);
+	munmap(p + skip + size, align - skip);
+	return p + skip;
+}
+
 static int region_add(struct guest_memory *mem, uint64_t gpa, uint64_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = map_congruent(gpa, size);
 
 	if (p == MAP_FAILED)
 		return -errno;
