@@ -16,6 +16,9 @@
 #include "vcpu.h"
 #include "vcpu_state.h"
 
+#define MSR_FEATURE_CONTROL	0x3a
+#define MSR_MISC_ENABLE		0x1a0
+#define MISC_FAST_STRINGS	(1U << 0)
 #define MSR_MTRR_DEF_TYPE	0x2ff
 #define MTRR_ENABLE		(1U << 11)
 #define MTRR_WRITE_BACK		6
@@ -128,8 +131,8 @@ static int save_msrs(int vcpu_fd, const struct kvm_msr_list *list, struct kvm_ms
 	return move_msrs(vcpu_fd, KVM_GET_MSRS, m);
 }
 
-/* RAM is cacheable as firmware would have set it up; the kernel relies on it for its PAT. */
-static int set_mtrr(int vcpu_fd)
+/* Move one MSR; one that this model lacks is left alone, and @data with it. */
+static int move_msr(int vcpu_fd, unsigned long request, uint32_t index, uint64_t *data)
 {
 	struct kvm_msrs *m = calloc(1, sizeof(*m) + sizeof(m->entries[0]));
 	int err;
@@ -137,11 +140,38 @@ static int set_mtrr(int vcpu_fd)
 	if (!m)
 		return -ENOMEM;
 	m->nmsrs = 1;
-	m->entries[0].index = MSR_MTRR_DEF_TYPE;
-	m->entries[0].data = MTRR_ENABLE | MTRR_WRITE_BACK;
-	err = move_msrs(vcpu_fd, KVM_SET_MSRS, m);
+	m->entries[0].index = index;
+	m->entries[0].data = *data;
+	err = move_msrs(vcpu_fd, request, m);
+	*data = m->entries[0].data;
 	free(m);
 	return err;
+}
+
+/*
+ * Set what firmware would have set. Linux relies on cacheable RAM for its PAT,
+ * and drops ERMS and REP_GOOD on Intel's processors without fast strings.
+ */
+static int set_firmware_msrs(int vcpu_fd)
+{
+	uint64_t mtrr = MTRR_ENABLE | MTRR_WRITE_BACK, misc = 0;
+	int err = move_msr(vcpu_fd, KVM_SET_MSRS, MSR_MTRR_DEF_TYPE, &mtrr);
+
+	if (!err)
+		err = move_msr(vcpu_fd, KVM_GET_MSRS, MSR_MISC_ENABLE, &misc);
+	misc |= MISC_FAST_STRINGS;
+	return err ? err : move_msr(vcpu_fd, KVM_SET_MSRS, MSR_MISC_ENABLE, &misc);
+}
+
+/*
+ * Take a vCPU out of VMX operation. KVM refuses CR4 without VMXE while the guest
+ * is in it, and leaves it when the owner clears this MSR.
+ */
+static int leave_vmx(int vcpu_fd)
+{
+	uint64_t off = 0;
+
+	return move_msr(vcpu_fd, KVM_SET_MSRS, MSR_FEATURE_CONTROL, &off);
 }
 
 /**
@@ -159,7 +189,7 @@ int vcpu_state_save(int vcpu_fd, const struct kvm_msr_list *msrs, struct vcpu_st
 
 	if (!s)
 		return -ENOMEM;
-	err = set_mtrr(vcpu_fd);
+	err = set_firmware_msrs(vcpu_fd);
 	for (unsigned int i = 0; !err && i < ARRAY_SIZE(parts); i++) {
 		if (ioctl(vcpu_fd, parts[i].get, (char *)s + parts[i].off) < 0) {
 			err = -errno;
@@ -185,8 +215,10 @@ int vcpu_state_save(int vcpu_fd, const struct kvm_msr_list *msrs, struct vcpu_st
  */
 int vcpu_state_load(int vcpu_fd, struct vcpu_state *state)
 {
-	int err;
+	int err = leave_vmx(vcpu_fd);
 
+	if (err)
+		return err;
 	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (ioctl(vcpu_fd, parts[i].set, (char *)state + parts[i].off) < 0) {
 			err = -errno;
