@@ -207,16 +207,16 @@ static int place(struct boot *b)
 		if (b->load_addr < HIGH_START || end > PAGES_COVER)
 			return bad_kernel(b, "it does not lie between 1 MiB and 1 GiB");
 	} else {
+		/* A kernel loaded lower would move itself up to this address. */
 		b->load_addr = HIGH_START;
 		if (b->header.version >= PROTOCOL_RELOCATE &&
-		    b->header.pref_address > HIGH_START &&
-		    b->header.pref_address + init_size(b) <= low)
+		    b->header.pref_address > HIGH_START)
 			b->load_addr = b->header.pref_address;
 		end = b->load_addr + init_size(b);
 	}
 	if (end > low) {
-		log_error("--memory: this kernel needs more than %llu MiB, but the guest has %llu",
-			  mib(end), mib(low));
+		log_error("--memory: '%lluM' is too little; this kernel needs %lluM to unpack",
+			  mib(low), mib(end));
 		return -ENOMEM;
 	}
 	b->initrd_addr = (top - b->initrd_size) & ~4095ULL;

@@ -55,6 +55,9 @@ expect 'no CPU is refused' refused 2 "'0'" "${run[@]}" --cpus 0
 expect 'too many CPUs are refused' refused 2 "'17'" "${run[@]}" --cpus 17
 expect 'a CPU count that is no number is named' refused 2 "'two'" "${run[@]}" --cpus two
 expect 'too little memory is refused' refused 2 "'1M'" "${run[@]}" --memory 1M
+# V13: this much was taken, and the guest then died without a word.
+expect 'V13 memory that the kernel cannot unpack itself in is refused' \
+	refused 3 "'70M' is too little; this kernel needs [0-9]*M" "${run[@]}" --memory 70M
 expect 'a memory size that is none is named' refused 2 "'lots'" "${run[@]}" --memory lots
 expect 'a kernel that is not there is named' refused 3 'nothere' run --kernel "$WORK/nothere"
 expect 'a kernel that is none is refused' refused 3 'bzImage' run --kernel "$WORK/text" --serial none
