@@ -194,6 +194,10 @@ static long blk_resize(struct kvh_dev *dev)
 
 static long blk_ioctl(struct kvh_dev *dev, unsigned int cmd, void __user *argp)
 {
+	int ret = kvh_dev_check_owner(dev);
+
+	if (ret)
+		return ret;
 	switch (cmd) {
 	case KVHOST_BLK_SET_BACKEND:
 		return blk_set_backend(dev, argp);

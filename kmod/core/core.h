@@ -61,11 +61,13 @@ struct kvh_region {
  * struct kvh_memmap - regions of guest memory, sorted, without overlap
  * @nr:     entries of @region
  * @registered: all of it is pinned
+ * @unusable: a region is not user memory: no queue may run with this table
  * @region: the regions
  */
 struct kvh_memmap {
 	unsigned int nr;
 	bool registered;
+	bool unusable;
 	struct kvh_region region[];
 };
 
@@ -383,6 +385,7 @@ struct kvh_vq {
  * @unlimited: it may lock more memory than they say
  * @features: acknowledged feature bits
  * @backend_features: VHOST_BACKEND_F_* acknowledged
+ * @kthreads: VHOST_SET_FORK_FROM_OWNER asked for workers that are kernel threads
  * @map:      guest memory
  * @registered: tables are pinned when they are set
  * @locked:   pages the owner is charged for that
@@ -412,6 +415,7 @@ struct kvh_dev {
 	bool unlimited;
 	u64 features;
 	u64 backend_features;
+	bool kthreads;
 	struct kvh_memmap *map;
 	bool registered;
 	unsigned long locked;
@@ -439,7 +443,6 @@ struct kvh_node *kvh_node_of(struct file *file);
 
 /* dev.c */
 extern const struct file_operations kvh_dev_fops;
-int kvh_dev_check_owner(const struct kvh_dev *dev);
 int kvh_dev_set_owner(struct kvh_dev *dev);
 int kvh_dev_reset(struct kvh_dev *dev);
 int kvh_dev_init(void);
@@ -472,6 +475,7 @@ u64 kvh_features_offered(const struct kvh_backend *backend);
 int kvh_features_check(const struct kvh_backend *backend, u64 features);
 
 /* memmap.c */
+struct kvh_memmap *kvh_memmap_alloc(unsigned int nr);
 struct kvh_memmap *kvh_memmap_from_user(const struct vhost_memory __user *um);
 bool kvh_memmap_has_user_range(const struct kvh_memmap *map, u64 uaddr, u64 len);
 bool kvh_env_registered(const struct kvh_env *env);

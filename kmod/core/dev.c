@@ -28,6 +28,7 @@ int kvh_dev_check_owner(const struct kvh_dev *dev)
 	lockdep_assert_held(&dev->lock);
 	return dev->mm == current->mm ? 0 : -EPERM;
 }
+EXPORT_SYMBOL_GPL(kvh_dev_check_owner);
 
 /**
  * kvh_dev_set_owner() - make the caller the owner
@@ -135,6 +136,7 @@ int kvh_dev_reset(struct kvh_dev *dev)
 	dev->log_base = 0;
 	dev->features = 0;
 	dev->backend_features = 0;
+	dev->kthreads = false;
 	kvh_iotlb_enable(dev, false);
 	if (dev->mm) {
 		mmput(dev->mm);

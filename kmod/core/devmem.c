@@ -58,8 +58,11 @@ static int dev_charge(struct kvh_dev *dev, unsigned long pages)
 static int dev_register(struct kvh_dev *dev, struct kvh_memmap *map)
 {
 	unsigned long before = dev->locked;
-	int ret = dev_charge(dev, max(before, map_pages(map)));
+	int ret;
 
+	if (map->unusable)
+		return -EFAULT;
+	ret = dev_charge(dev, max(before, map_pages(map)));
 	if (ret)
 		return ret;
 	ret = kvh_regmem_pin(map);
@@ -136,13 +139,13 @@ int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map)
 
 static struct kvh_memmap *map_copy(const struct kvh_memmap *map)
 {
-	size_t size = struct_size(map, region, map->nr);
-	struct kvh_memmap *copy = kvzalloc(size, GFP_KERNEL_ACCOUNT);
+	struct kvh_memmap *copy = kvh_memmap_alloc(map->nr);
 	unsigned int i;
 
 	if (!copy)
 		return NULL;
 	copy->nr = map->nr;
+	copy->unusable = map->unusable;
 	for (i = 0; i < map->nr; i++) {
 		copy->region[i] = map->region[i];
 		copy->region[i].reg = NULL;

@@ -27,15 +27,17 @@ u64 kvh_features_offered(const struct kvh_backend *backend)
 	return CORE_FEATURES | backend->features;
 }
 
-/* A feature that makes no sense without another (2.2.2). */
+/*
+ * A feature that makes no sense without another (2.2.2). What vhost serves as
+ * well is not among them, because vhost accepts it alone; no queue starts
+ * without VIRTIO_F_VERSION_1.
+ */
 static const struct {
 	u64 feature;
 	u64 needs;
 } feature_rules[] = {
-	{ BIT_ULL(VIRTIO_F_ACCESS_PLATFORM), BIT_ULL(VIRTIO_F_VERSION_1) },
 	{ BIT_ULL(VIRTIO_F_RING_PACKED), BIT_ULL(VIRTIO_F_VERSION_1) },
 	{ BIT_ULL(VIRTIO_F_IN_ORDER), BIT_ULL(VIRTIO_F_VERSION_1) },
-	{ BIT_ULL(VIRTIO_F_RING_RESET), BIT_ULL(VIRTIO_F_VERSION_1) },
 };
 
 /**

@@ -66,9 +66,20 @@ static long dev_set_owner(struct kvh_dev *dev, void __user *argp)
 	return kvh_dev_set_owner(dev);
 }
 
+/* As in vhost, the next owner finds a memory table without regions. */
 static long dev_reset_owner(struct kvh_dev *dev, void __user *argp)
 {
-	return kvh_dev_reset(dev);
+	struct kvh_memmap *none = kvh_memmap_alloc(0);
+	int ret;
+
+	if (!none)
+		return -ENOMEM;
+	ret = kvh_dev_reset(dev);
+	if (!ret)
+		ret = kvh_dev_set_map(dev, none);
+	if (ret)
+		kvfree(none);
+	return ret;
 }
 
 static long dev_set_mem_table(struct kvh_dev *dev, void __user *argp)
@@ -309,6 +320,30 @@ static long dev_get_vring_worker(struct kvh_dev *dev, void __user *argp)
 	return copy_to_user(argp, &w, sizeof(w)) ? -EFAULT : 0;
 }
 
+#if IS_ENABLED(CONFIG_VHOST_ENABLE_FORK_OWNER_CONTROL)
+/* Kinds of worker: a thread of the owner, or the kernel's. */
+static long dev_set_fork_from_owner(struct kvh_dev *dev, void __user *argp)
+{
+	u8 fork;
+
+	if (dev->mm)
+		return -EBUSY;
+	if (get_user(fork, (u8 __user *)argp))
+		return -EFAULT;
+	if (fork != VHOST_FORK_OWNER_TASK && fork != VHOST_FORK_OWNER_KTHREAD)
+		return -EINVAL;
+	dev->kthreads = fork == VHOST_FORK_OWNER_KTHREAD;
+	return 0;
+}
+
+static long dev_get_fork_from_owner(struct kvh_dev *dev, void __user *argp)
+{
+	u8 fork = dev->kthreads ? VHOST_FORK_OWNER_KTHREAD : VHOST_FORK_OWNER_TASK;
+
+	return put_user(fork, (u8 __user *)argp);
+}
+#endif
+
 static const struct dev_ioctl dev_ioctls[] = {
 	{ VHOST_GET_FEATURES, false, dev_get_features },
 	{ VHOST_SET_FEATURES, false, dev_set_features },
@@ -316,6 +351,10 @@ static const struct dev_ioctl dev_ioctls[] = {
 	{ VHOST_SET_BACKEND_FEATURES, false, dev_set_backend_features },
 	{ VHOST_SET_OWNER, false, dev_set_owner },
 	{ VHOST_RESET_OWNER, true, dev_reset_owner },
+#if IS_ENABLED(CONFIG_VHOST_ENABLE_FORK_OWNER_CONTROL)
+	{ VHOST_SET_FORK_FROM_OWNER, false, dev_set_fork_from_owner },
+	{ VHOST_GET_FORK_FROM_OWNER, false, dev_get_fork_from_owner },
+#endif
 	{ VHOST_SET_MEM_TABLE, true, dev_set_mem_table },
 	{ VHOST_SET_LOG_BASE, true, dev_set_log_base },
 	{ VHOST_SET_LOG_FD, true, dev_set_log_fd },
@@ -376,11 +415,12 @@ static long dev_dispatch(struct kvh_dev *dev, unsigned int cmd, void __user *arg
 		ret = dev_ioctls[i].needs_owner ? kvh_dev_check_owner(dev) : 0;
 		return ret ? ret : dev_ioctls[i].fn(dev, argp);
 	}
-	ret = kvh_dev_check_owner(dev);
-	if (ret)
-		return ret;
+	/* The backend looks at the owner itself: vhost-net reads its argument first. */
 	ret = dev->backend->ioctl(dev, cmd, argp);
-	return ret == -ENOIOCTLCMD ? vq_dispatch(dev, cmd, argp) : ret;
+	if (ret != -ENOIOCTLCMD)
+		return ret;
+	ret = kvh_dev_check_owner(dev);
+	return ret ? ret : vq_dispatch(dev, cmd, argp);
 }
 
 /**

@@ -22,65 +22,106 @@ static ushort max_mem_regions = 64;
 module_param(max_mem_regions, ushort, 0444);
 MODULE_PARM_DESC(max_mem_regions, "Maximum number of memory regions in a table (default: 64)");
 
+/* By guest address; of two regions at the same one, the one given first. */
 static int memmap_cmp(const void *a, const void *b)
 {
-	const struct kvh_region *ra = a, *rb = b;
+	const struct vhost_memory_region *ra = a, *rb = b;
 
-	if (ra->gpa != rb->gpa)
-		return ra->gpa < rb->gpa ? -1 : 1;
-	return 0;
+	if (ra->guest_phys_addr != rb->guest_phys_addr)
+		return ra->guest_phys_addr < rb->guest_phys_addr ? -1 : 1;
+	return ra->flags_padding < rb->flags_padding ? -1 : 1;
 }
 
-/* One region as userspace gave it: 0, or -EFAULT if it wraps or is no user memory. */
-static int memmap_take_region(struct kvh_region *r, const struct vhost_memory_region *u)
+/*
+ * What vhost refuses at once: a region that is empty or wraps. It takes an empty
+ * one at address 0 for all addresses there are, which are never all in user memory.
+ */
+static bool memmap_region_ok(const struct vhost_memory_region *u)
 {
 	u64 last;
 
-	if (!u->memory_size || check_add_overflow(u->guest_phys_addr, u->memory_size - 1, &last))
-		return -EFAULT;
-	if (u->userspace_addr != (unsigned long)u->userspace_addr ||
-	    !access_ok((void __user *)(unsigned long)u->userspace_addr, u->memory_size))
-		return -EFAULT;
-	r->gpa = u->guest_phys_addr;
-	r->size = u->memory_size;
-	r->uaddr = u->userspace_addr;
+	if (!u->memory_size)
+		return !u->guest_phys_addr;
+	return !check_add_overflow(u->guest_phys_addr, u->memory_size - 1, &last);
+}
+
+static bool memmap_region_usable(const struct vhost_memory_region *u)
+{
+	return u->memory_size && u->userspace_addr == (unsigned long)u->userspace_addr &&
+	       access_ok((void __user *)(unsigned long)u->userspace_addr, u->memory_size);
+}
+
+/* Of regions that overlap the one that begins first counts, as in vhost. */
+static void memmap_add(struct kvh_memmap *map, const struct vhost_memory_region *u, u64 *covered)
+{
+	u64 last = u->guest_phys_addr + (u->memory_size - 1), skip = 0;
+
+	if (map->nr && u->guest_phys_addr <= *covered) {
+		if (last <= *covered)
+			return;
+		skip = *covered + 1 - u->guest_phys_addr;
+	}
+	map->region[map->nr++] = (struct kvh_region) {
+		.gpa = u->guest_phys_addr + skip,
+		.size = u->memory_size - skip,
+		.uaddr = u->userspace_addr + skip,
+	};
+	*covered = last;
+}
+
+static int memmap_fill(struct kvh_memmap *map, struct vhost_memory_region *regions,
+		       unsigned int nr)
+{
+	u64 covered = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (!memmap_region_ok(&regions[i]))
+			return -EFAULT;
+		regions[i].flags_padding = i;
+	}
+	sort(regions, nr, sizeof(*regions), memmap_cmp, NULL);
+	for (i = 0; i < nr; i++) {
+		if (memmap_region_usable(&regions[i]))
+			memmap_add(map, &regions[i], &covered);
+		else
+			map->unusable = true;
+	}
 	return 0;
 }
 
-static int memmap_fill(struct kvh_memmap *map, const struct vhost_memory __user *um)
+/**
+ * kvh_memmap_alloc() - make a table without regions
+ * @nr: regions there is room for
+ *
+ * Context: Process context.
+ * Return: the table, to be freed by kvfree(); NULL without memory
+ */
+struct kvh_memmap *kvh_memmap_alloc(unsigned int nr)
 {
-	struct vhost_memory_region u;
-	unsigned int i;
-	int ret;
+	struct kvh_memmap *map;
 
-	for (i = 0; i < map->nr; i++) {
-		if (copy_from_user(&u, &um->regions[i], sizeof(u)))
-			return -EFAULT;
-		ret = memmap_take_region(&map->region[i], &u);
-		if (ret)
-			return ret;
-	}
-	sort(map->region, map->nr, sizeof(map->region[0]), memmap_cmp, NULL);
-	for (i = 1; i < map->nr; i++)
-		if (map->region[i].gpa - map->region[i - 1].gpa < map->region[i - 1].size)
-			return -EINVAL;
-	return 0;
+	return kvzalloc(struct_size(map, region, nr), GFP_KERNEL_ACCOUNT);
 }
 
 /**
  * kvh_memmap_from_user() - build a region table from VHOST_SET_MEM_TABLE's argument
  * @um: the table in the caller's memory
  *
+ * A table with a region outside user memory is accepted as in vhost, and is
+ * marked as one that no queue may run with.
+ *
  * Context: Process context of the owner.
  * Return: the table, to be freed by kvfree(); or an ERR_PTR: -EFAULT for an
- * unreadable argument, an empty or wrapping region or one outside user memory,
- * -EINVAL for regions that overlap, -EOPNOTSUPP for padding that is not zero,
- * -E2BIG for more regions than max_mem_regions, -ENOMEM.
+ * unreadable argument or an empty or wrapping region, -EOPNOTSUPP for padding
+ * that is not zero, -E2BIG for more regions than max_mem_regions, -ENOMEM.
  */
 struct kvh_memmap *kvh_memmap_from_user(const struct vhost_memory __user *um)
 {
+	struct vhost_memory_region *regions;
 	struct kvh_memmap *map;
 	struct vhost_memory mem;
+	size_t size;
 	int ret;
 
 	if (copy_from_user(&mem, um, offsetof(struct vhost_memory, regions)))
@@ -90,16 +131,20 @@ struct kvh_memmap *kvh_memmap_from_user(const struct vhost_memory __user *um)
 	if (mem.nregions > max_mem_regions)
 		return ERR_PTR(-E2BIG);
 
-	map = kvzalloc(struct_size(map, region, mem.nregions), GFP_KERNEL);
-	if (!map)
-		return ERR_PTR(-ENOMEM);
-	map->nr = mem.nregions;
-	ret = memmap_fill(map, um);
-	if (ret) {
-		kvfree(map);
-		return ERR_PTR(ret);
-	}
-	return map;
+	size = array_size(mem.nregions, sizeof(*regions));
+	map = kvh_memmap_alloc(mem.nregions);
+	regions = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!map || !regions)
+		ret = -ENOMEM;
+	else if (copy_from_user(regions, um->regions, size))
+		ret = -EFAULT;
+	else
+		ret = memmap_fill(map, regions, mem.nregions);
+	kvfree(regions);
+	if (!ret)
+		return map;
+	kvfree(map);
+	return ERR_PTR(ret);
 }
 
 /**

@@ -15,11 +15,12 @@
  * @iocb: the open node
  * @from: a struct vhost_msg or vhost_msg_v2
  *
- * Context: Process context of the owner.
- * Return: bytes of the message; -EINVAL for one cut short, of unknown type, or
- * an empty mapping; -EPERM for a caller that is not the owner; -EFAULT for a
- * mapping that cannot be, or if VIRTIO_F_ACCESS_PLATFORM is not acknowledged;
- * -EINTR
+ * As in vhost, the caller need not be the owner, but addresses are the owner's.
+ *
+ * Context: Process context.
+ * Return: bytes of the whole structure, as in vhost even if fewer were written;
+ * -EINVAL for a message cut short, of unknown version, or an empty mapping;
+ * -EFAULT for any other that cannot be obeyed; -EINTR
  */
 ssize_t kvh_dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
@@ -47,13 +48,16 @@ ssize_t kvh_dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (copy_from_iter(&msg, sizeof(msg), from) != sizeof(msg))
 		return -EINVAL;
 
+	if (msg.type == VHOST_IOTLB_UPDATE && !msg.size)
+		return -EINVAL;
+
 	if (mutex_lock_killable(&dev->lock))
 		return -EINTR;
-	ret = kvh_dev_check_owner(dev);
-	if (!ret)
-		ret = kvh_iotlb_message(dev, &msg);
+	ret = kvh_iotlb_message(dev, &msg);
 	mutex_unlock(&dev->lock);
-	return ret ? ret : size;
+	if (ret)
+		return ret == -EINTR ? ret : -EFAULT;
+	return size;
 }
 
 /* Copy a miss out, in the version of the protocol that was agreed on. */

@@ -30,6 +30,8 @@ EXPORT_SYMBOL_GPL(kvh_vq_has_addr);
 bool kvh_vq_has_memory(const struct kvh_vq *vq)
 {
 	lockdep_assert_held(&vq->dev->lock);
+	if (vq->env.map && vq->env.map->unusable)
+		return false;
 	return vq->env.iotlb || vq->env.map;
 }
 EXPORT_SYMBOL_GPL(kvh_vq_has_memory);

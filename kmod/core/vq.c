@@ -30,6 +30,7 @@ void kvh_vq_init(struct kvh_vq *vq, struct kvh_dev *dev, unsigned int index)
 	init_waitqueue_head(&vq->idle);
 	vq->dev = dev;
 	vq->index = index;
+	vq->size = 1;
 	vq->work.fn = kvh_vq_work;
 	kvh_kick_init(vq);
 }
@@ -51,7 +52,7 @@ void kvh_vq_reset(struct kvh_vq *vq)
 	vq->log_ctx = NULL;
 	vq->log_base = 0;
 	vq->features = 0;
-	vq->size = 0;
+	vq->size = 1;
 	vq->base = 0;
 	vq->base_set = false;
 	vq->addr_set = false;
@@ -71,7 +72,7 @@ void kvh_vq_reset(struct kvh_vq *vq)
  * Return: 0; -EINVAL if size or addresses are not set, do not suit the
  * layout (2.7, 2.8.10.1: alignment; powers of two for split rings) or
  * VIRTIO_F_VERSION_1 was not acknowledged; -EFAULT if a ring part is not
- * wholly in one region
+ * wholly in one region, or a region is not user memory
  */
 int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map)
 {
@@ -87,6 +88,8 @@ int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map)
 	    !IS_ALIGNED(a->avail_user_addr, driver_align) ||
 	    !IS_ALIGNED(a->used_user_addr, VRING_USED_ALIGN_SIZE))
 		return -EINVAL;
+	if (map && map->unusable)
+		return -EFAULT;
 	/* I/O virtual addresses are judged when they are translated. */
 	if (vq->env.iotlb)
 		return 0;

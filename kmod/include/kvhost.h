@@ -36,8 +36,9 @@ struct kvh_vq;
  * @open:     a device node was opened; may set its private data.
  *            Process context. Return: 0 or -errno
  * @release:  undo @open; every queue is stopped. Process context.
- * @ioctl:    a request neither vhost nor the core knows. Process context of
- *            the owner, device lock held. Return: -ENOIOCTLCMD if not known
+ * @ioctl:    a request neither vhost nor the core knows. Process context,
+ *            device lock held; asks kvh_dev_check_owner() itself. Return:
+ *            -ENOIOCTLCMD if not known
  * @detach:   drop the backing object; every queue is stopped and drained.
  *            Process context, device lock held.
  * @ready:    may a queue start? Process context, device lock held.
@@ -91,6 +92,7 @@ void kvh_node_unregister(struct kvh_node *node);
 bool kvh_dev_ending(const struct kvh_dev *dev);
 void kvh_dev_set_private(struct kvh_dev *dev, void *private);
 void *kvh_dev_private(const struct kvh_dev *dev);
+int kvh_dev_check_owner(const struct kvh_dev *dev);
 u64 kvh_dev_features(const struct kvh_dev *dev);
 int kvh_dev_hold(struct kvh_dev *dev);
 void kvh_dev_resume(struct kvh_dev *dev);

@@ -160,9 +160,13 @@ static long net_set_backend(struct kvh_dev *dev, const void __user *argp)
 {
 	struct vhost_vring_file f;
 	struct kvh_vq *vq;
+	int ret;
 
 	if (copy_from_user(&f, argp, sizeof(f)))
 		return -EFAULT;
+	ret = kvh_dev_check_owner(dev);
+	if (ret)
+		return ret;
 	vq = kvh_dev_vq(dev, f.index);
 	if (!vq)
 		return -ENOBUFS;

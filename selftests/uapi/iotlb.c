@@ -226,8 +226,8 @@ TEST_F(iotlb, bad_messages_are_refused)
 				   VHOST_ACCESS_RW));
 	EXPECT_EQ(-EFAULT, message(&self->k, VHOST_IOTLB_UPDATE, 0, 4096, (void *)~0xffful,
 				   VHOST_ACCESS_RW));
-	EXPECT_EQ(-EINVAL, message(&self->k, VHOST_IOTLB_MISS, 0, 4096, r->va, VHOST_ACCESS_RW));
-	EXPECT_EQ(-EINVAL, message(&self->k, 0xff, 0, 4096, r->va, VHOST_ACCESS_RW));
+	EXPECT_EQ(-EFAULT, message(&self->k, VHOST_IOTLB_MISS, 0, 4096, r->va, VHOST_ACCESS_RW));
+	EXPECT_EQ(-EFAULT, message(&self->k, 0xff, 0, 4096, r->va, VHOST_ACCESS_RW));
 	EXPECT_EQ(-1, write(self->k.fd, &type, sizeof(type)));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, write(self->k.fd, &m, 12));

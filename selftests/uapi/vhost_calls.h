@@ -188,12 +188,7 @@ static const struct call calls[] = {
 	MEM(T_SHORT),
 	DIFF("VHOST_SET_MEM_TABLE without the ring", VHOST_SET_MEM_TABLE, ARG_MEM, T_ZERO,
 	     -EFAULT, "a running ring has to lie in guest memory"),
-	DIFF("VHOST_SET_MEM_TABLE T_OVERLAP", VHOST_SET_MEM_TABLE, ARG_MEM, T_OVERLAP,
-	     -EINVAL, "an address has one meaning"),
-	DIFF("VHOST_SET_MEM_TABLE T_KERNEL_VA", VHOST_SET_MEM_TABLE, ARG_MEM, T_KERNEL_VA,
-	     -EFAULT, "checked at once, not when a queue starts"),
-	DIFF("VHOST_SET_MEM_TABLE T_UA_WRAP", VHOST_SET_MEM_TABLE, ARG_MEM, T_UA_WRAP,
-	     -EFAULT, "checked at once, not when a queue starts"),
+	MEM(T_OVERLAP), MEM(T_KERNEL_VA), MEM(T_UA_WRAP),
 };
 
 #endif /* SELFTESTS_UAPI_VHOST_CALLS_H */
