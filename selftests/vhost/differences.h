@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * In what /dev/kvhost-net differs from /dev/vhost-net on purpose: a name, and
+ * the reason. Documentation/uapi.md has the same list, which lint compares.
+ */
+#ifndef SELFTESTS_VHOST_DIFFERENCES_H
+#define SELFTESTS_VHOST_DIFFERENCES_H
+
+enum difference {
+	D_NONE,
+	D_MORE_FEATURES,
+	D_NO_LEGACY,
+	D_FEATURES_RUNNING,
+	D_RING_MOVES,
+	D_RING_ALIGNMENT,
+	D_RING_MEMORY,
+	D_USED_INDEX,
+	D_TRANSLATED_LATE,
+	DIFFERENCES,
+};
+
+static const char *const differences[DIFFERENCES] = {
+	[D_MORE_FEATURES] =
+		"more_features: Packed rings and IN_ORDER are offered everywhere, RING_RESET on 6.1 as well",
+	[D_NO_LEGACY] =
+		"no_legacy: A queue starts only with VIRTIO_F_VERSION_1: legacy is out of scope",
+	[D_FEATURES_RUNNING] =
+		"features_running: Rings and packets are laid out by features, so a running queue keeps its own",
+	[D_RING_MOVES] =
+		"ring_moves: A running ring is pinned: it moves only while its queue is stopped",
+	[D_RING_ALIGNMENT] =
+		"ring_alignment: Descriptors are loaded in whole words: a misaligned table is refused at the start",
+	[D_RING_MEMORY] =
+		"ring_memory: A ring is pinned at the start, so memory that cannot be read is found out then",
+	[D_USED_INDEX] =
+		"used_index: A used index that cannot belong to the ring position is refused at the start",
+	[D_TRANSLATED_LATE] =
+		"translated_late: A queue may start before its used ring is translated, and asks for it",
+};
+
+#endif /* SELFTESTS_VHOST_DIFFERENCES_H */
