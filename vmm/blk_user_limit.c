@@ -62,12 +62,14 @@ static void arm(struct user_queue *q, uint64_t ns)
 bool user_limit_take(struct user_queue *q, const struct kvh_chain *chain)
 {
 	struct kvh_limits *l = &q->user->limits;
+	bool waited = q->waited;
 	uint64_t bytes;
 
+	q->waited = false;
 	if (!kvh_limits_on(l))
 		return true;
 	bytes = payload(chain);
-	if (kvh_limits_take(l, bytes, now_ns()))
+	if (kvh_limits_take(l, bytes, now_ns(), waited))
 		return true;
 	q->limited = true;
 	arm(q, kvh_limits_wait(l, bytes));

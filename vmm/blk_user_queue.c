@@ -427,6 +427,7 @@ void user_queue_serve(struct user_queue *q)
 
 	q->work = false;
 	q->stalled = false;
+	q->waited = q->limited;
 	q->limited = false;
 	arm_kick(q);
 	kvh_ring_disable_kick(&q->ring);

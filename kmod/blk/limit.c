@@ -148,7 +148,8 @@ bool __blk_limit_take(struct blk_limit *l, struct blk_waiter *w, u64 bytes)
 	bytes = min_t(u64, bytes, KVH_BLK_DATA_MAX);
 	spin_lock_irqsave(&l->lock, flags);
 	ok = !kvh_limits_on(&l->limits) ||
-	     (limit_may_try(l, w) && kvh_limits_take(&l->limits, bytes, ktime_get_ns()));
+	     (limit_may_try(l, w) &&
+	      kvh_limits_take(&l->limits, bytes, ktime_get_ns(), l->turn == w));
 	if (ok)
 		limit_dequeue(l, w);
 	else

@@ -8,6 +8,12 @@
  * and leaves a debt, so that every size passes in the end. What is spent is kept
  * in units of 1e-9, which makes a nanosecond of refill exactly the rate, and
  * nothing is ever rounded. Time is given by the caller, and so is the locking.
+ *
+ * A request that waits is tried again a little after it fits: a timer and a
+ * thread take their time. With a small burst the bucket is full by then, and the
+ * rate would fall short by that time in each period. So for a request that has
+ * waited the bucket goes on filling beyond B, for %KVH_BUCKET_LATE_NS; the bound
+ * becomes R * (t + %KVH_BUCKET_LATE_NS) + B. After a rest B is still all there is.
  */
 #ifndef KVH_BUCKET_H
 #define KVH_BUCKET_H
@@ -25,11 +31,22 @@
 /* Who has to wait does not come back for less than this part of a second brings. */
 #define KVH_BUCKET_GATHER_PART	1000u
 
+/*
+ * A request that was tried this much too late, in ns, costs no rate. A thread on a
+ * busy host comes some milliseconds late. Raising it lets more pass at once when
+ * the thread was held up.
+ */
+#define KVH_BUCKET_LATE_NS	20000000ull
+
+/* From this rate on the units of that time do not grow, so that no product overflows. */
+#define KVH_BUCKET_LATE_RATE	(KVH_BUCKET_BURST_MAX * KVH_BUCKET_UNIT / KVH_BUCKET_LATE_NS)
+
 /**
  * struct kvh_bucket - one limit
  * @rate:  units per second; 0: no limit
  * @burst: units that may pass at once after a rest, 1..%KVH_BUCKET_BURST_MAX
- * @spent: 1e-9 units missing from a full bucket; may exceed it, which is debt
+ * @spent: 1e-9 units missing from @burst and what lateness may add to it; may exceed
+ *         both, which is debt
  * @at:    when @spent was true, ns
  */
 struct kvh_bucket {
@@ -49,6 +66,13 @@ struct kvh_limits {
 	struct kvh_bucket bytes;
 };
 
+/* What lateness may add to the burst, 1e-9 units. */
+static inline u64 kvh_bucket_late(const struct kvh_bucket *b)
+{
+	return (b->rate < KVH_BUCKET_LATE_RATE ? b->rate : KVH_BUCKET_LATE_RATE) *
+	       KVH_BUCKET_LATE_NS;
+}
+
 /**
  * kvh_bucket_set() - begin with a full bucket
  * @b:     bucket
@@ -64,36 +88,45 @@ static inline void kvh_bucket_set(struct kvh_bucket *b, u64 rate, u64 burst, u64
 		burst = KVH_BUCKET_BURST_MAX;
 	b->rate = rate;
 	b->burst = burst ? burst : 1;
-	b->spent = 0;
+	b->spent = kvh_bucket_late(b);
 	b->at = now;
 }
 
-/* What came in since the last look. The product is at most b->spent. */
-static inline void kvh_bucket_refill(struct kvh_bucket *b, u64 now)
+/*
+ * What came in since the last look; @waited: for a request that has waited for it.
+ * What lateness added is there for those that are tried right behind that request,
+ * and lost soon. The product is at most b->spent.
+ */
+static inline void kvh_bucket_refill(struct kvh_bucket *b, u64 now, bool waited)
 {
-	u64 past;
+	u64 late = kvh_bucket_late(b), full = waited ? 0 : late, past;
 
 	if (now <= b->at)
 		return;
 	past = now - b->at;
-	b->at = now;
-	if (!b->rate || past > b->spent / b->rate)
-		b->spent = 0;
-	else
+	if (b->spent < full) {
+		if (past < KVH_BUCKET_LATE_NS)
+			return;
+		b->spent = full;
+	} else if (!b->rate || past > (b->spent - full) / b->rate) {
+		b->spent = full;
+	} else {
 		b->spent -= past * b->rate;
+	}
+	b->at = now;
 }
 
 /* Nanoseconds until @n units fit; a bucket without a rate is always full. */
 static inline u64 kvh_bucket_wait(const struct kvh_bucket *b, u64 n)
 {
-	u64 over;
+	u64 over, all = b->burst * KVH_BUCKET_UNIT + kvh_bucket_late(b);
 
 	if (!b->rate)
 		return 0;
 	over = b->spent + (n < b->burst ? n : b->burst) * KVH_BUCKET_UNIT;
-	if (over <= b->burst * KVH_BUCKET_UNIT)
+	if (over <= all)
 		return 0;
-	over -= b->burst * KVH_BUCKET_UNIT;
+	over -= all;
 	return over / b->rate + !!(over % b->rate);
 }
 
@@ -127,13 +160,14 @@ static inline bool kvh_limits_on(const struct kvh_limits *l)
  * @l:     limits
  * @bytes: its payload, at most %KVH_BUCKET_BURST_MAX
  * @now:   ns
+ * @waited: it did not pass earlier, and has waited as long as kvh_limits_wait() said
  *
  * Return: true if it passes, and is accounted for
  */
-static inline bool kvh_limits_take(struct kvh_limits *l, u64 bytes, u64 now)
+static inline bool kvh_limits_take(struct kvh_limits *l, u64 bytes, u64 now, bool waited)
 {
-	kvh_bucket_refill(&l->ops, now);
-	kvh_bucket_refill(&l->bytes, now);
+	kvh_bucket_refill(&l->ops, now, waited);
+	kvh_bucket_refill(&l->bytes, now, waited);
 	if (kvh_bucket_wait(&l->ops, 1) || kvh_bucket_wait(&l->bytes, bytes))
 		return false;
 	kvh_bucket_spend(&l->ops, 1);
