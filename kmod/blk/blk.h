@@ -7,8 +7,8 @@
  * worker again. Nobody else touches it.
  *
  * Each file calls those below it only: main, queue, request, then what does
- * the I/O (bio, file, range, bounce), then done; disk, stats and blk_hdr call
- * none.
+ * the I/O (bio, file, range, bounce), then defer, then done; disk, stats and
+ * blk_hdr call none.
  */
 #ifndef KVH_BLK_H
 #define KVH_BLK_H
@@ -116,7 +116,8 @@ struct blk_dev {
  * @ranges:    what a discard and the like names; NULL if none
  * @status_at: where the status byte goes
  * @iocb:      I/O on a regular file
- * @work:      what may block is done in a work queue
+ * @work:      the deferred part of it
+ * @deferred:  what that does, see blk_defer()
  */
 struct blk_req {
 	struct llist_node done;
@@ -140,6 +141,7 @@ struct blk_req {
 	struct kvh_seg status_at;
 	struct kiocb iocb;
 	struct work_struct work;
+	int (*deferred)(struct blk_req *req);
 };
 
 /**
@@ -197,6 +199,12 @@ static inline const struct blk_disk *blk_vq_disk(const struct kvh_vq *vq)
 	return blk_vq_dev(vq)->disk;
 }
 
+/* Is the owner gone, so that nobody will read the answer? Lockless. */
+static inline bool blk_req_orphaned(const struct blk_req *req)
+{
+	return kvh_dev_ending(kvh_vq_dev(req->bq->vq));
+}
+
 /* queue.c */
 int blk_queue_start(struct kvh_vq *vq);
 void blk_queue_stop(struct kvh_vq *vq);
@@ -227,12 +235,15 @@ void blk_bio_flush(struct blk_req *req);
 /* file.c */
 void blk_file_rw(struct blk_req *req);
 void blk_file_flush(struct blk_req *req);
+void blk_file_finish(const struct blk_req *req);
 int blk_file_sync(const struct blk_disk *disk);
 
 /* done.c */
 void blk_req_error(struct blk_req *req, int error);
 void blk_req_done(struct blk_req *req);
-void blk_defer(struct blk_req *req, work_func_t fn);
+
+/* defer.c */
+void blk_defer(struct blk_req *req, int (*fn)(struct blk_req *req));
 
 /* disk.c */
 struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b);

@@ -50,16 +50,3 @@ void blk_req_done(struct blk_req *req)
 		kvh_vq_wake(vq);
 	rcu_read_unlock();
 }
-
-/**
- * blk_defer() - go on with a request where it may block
- * @req: request
- * @fn:  what to do; ends in blk_req_done()
- *
- * Context: Any, interrupts included.
- */
-void blk_defer(struct blk_req *req, work_func_t fn)
-{
-	INIT_WORK(&req->work, fn);
-	queue_work(req->disk->wq, &req->work);
-}

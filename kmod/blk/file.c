@@ -5,13 +5,17 @@
  * A file opened for direct I/O gets an asynchronous kiocb from the worker, as
  * long as that does not have to wait for a lock or for blocks to be allocated.
  * Buffered I/O has no asynchronous form: reads that the page cache can answer
- * are done at once. All else goes to the disk's work queue, so that the worker
- * never waits for the medium. All of it is done with the credentials of whoever
- * set the backend, not with those of a kernel thread.
+ * are done at once. All else is deferred, so that the worker never waits for the
+ * medium. So is all I/O on a file that does not know IOCB_NOWAIT.
+ *
+ * The I/O has the credentials of the process that set the backend, not those of a
+ * kernel thread. Each transfer passes rw_verify_area(), because permissions may
+ * have been revoked since the file was opened.
  */
 #include <linux/blkdev.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/fsnotify.h>
 #include <linux/ioprio.h>
 #include <linux/uio.h>
 #include <linux/virtio_blk.h>
@@ -22,12 +26,18 @@ static bool is_write(const struct blk_req *req)
 	return req->ask.type == VIRTIO_BLK_T_OUT;
 }
 
-static void iocb_prepare(struct blk_req *req)
+/* Does a call on the file return at once if it is asked to? */
+static bool file_can_nowait(const struct blk_disk *disk)
+{
+	return disk->file->f_mode & FMODE_NOWAIT;
+}
+
+static void iocb_prepare(struct blk_req *req, int flags)
 {
 	req->iocb = (struct kiocb){
 		.ki_filp = req->disk->file,
 		.ki_pos = req->disk->start + (req->ask.sector << SECTOR_SHIFT) + req->moved,
-		.ki_flags = req->disk->iocb_flags,
+		.ki_flags = req->disk->iocb_flags | flags,
 		.ki_ioprio = get_current_ioprio(),
 	};
 	if (is_write(req))
@@ -36,15 +46,46 @@ static void iocb_prepare(struct blk_req *req)
 		req->iocb.ki_flags |= IOCB_DSYNC;
 }
 
-static ssize_t rw_once(struct blk_req *req, struct iov_iter *iter)
+/*
+ * kiocb_start_write(), which waits while the file system is frozen; with
+ * IOCB_NOWAIT -EAGAIN then. kiocb_end_write() undoes it in any context.
+ */
+static int start_write(struct kiocb *iocb)
 {
-	const struct cred *old = override_creds(req->disk->cred);
-	struct file *file = req->disk->file;
+	struct super_block *sb = file_inode(iocb->ki_filp)->i_sb;
+
+	if (!(iocb->ki_flags & IOCB_NOWAIT)) {
+		kiocb_start_write(iocb);
+		return 0;
+	}
+	if (!sb_start_write_trylock(sb))
+		return -EAGAIN;
+	__sb_writers_release(sb, SB_FREEZE_WRITE);
+	return 0;
+}
+
+/*
+ * Read or write. vfs_iocb_iter_write() does not serve: on newer kernels it waits
+ * for a frozen file system even with IOCB_NOWAIT, on older ones it does not guard
+ * against freezing at all. Events for inotify follow in blk_file_finish().
+ */
+static ssize_t file_rw(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct file *file = iocb->ki_filp;
+	bool write = iocb->ki_flags & IOCB_WRITE;
 	ssize_t ret;
 
-	ret = is_write(req) ? file->f_op->write_iter(&req->iocb, iter) :
-			      file->f_op->read_iter(&req->iocb, iter);
-	revert_creds(old);
+	ret = rw_verify_area(write ? WRITE : READ, file, &iocb->ki_pos, iov_iter_count(iter));
+	if (ret)
+		return ret;
+	if (!write)
+		return file->f_op->read_iter(iocb, iter);
+	ret = start_write(iocb);
+	if (ret)
+		return ret;
+	ret = file->f_op->write_iter(iocb, iter);
+	if (ret != -EIOCBQUEUED)
+		kiocb_end_write(iocb);
 	return ret;
 }
 
@@ -56,29 +97,24 @@ static void iter_prepare(struct blk_req *req, struct iov_iter *iter)
 	iov_iter_advance(iter, req->moved);
 }
 
-static void rw_work(struct work_struct *work)
+/* Deferred: move what is left. A file may move less than it was asked to. */
+static int rw_wait(struct blk_req *req)
 {
-	struct blk_req *req = container_of(work, struct blk_req, work);
-	struct mem_cgroup *memcg = blk_charge_begin(&req->disk->owner);
 	struct iov_iter iter;
 	ssize_t ret;
 
-	/* A file may move less than it was asked to; nothing at all is an error. */
-	do {
-		iocb_prepare(req);
+	while (req->moved < req->ask.len) {
+		if (blk_req_orphaned(req))
+			return -EINTR;
+		iocb_prepare(req, 0);
 		iter_prepare(req, &iter);
-		if (is_write(req))
-			file_start_write(req->disk->file);
-		ret = rw_once(req, &iter);
-		if (is_write(req))
-			file_end_write(req->disk->file);
-		if (ret > 0)
-			req->moved += ret;
-	} while (ret > 0 && req->moved < req->ask.len);
-	blk_charge_end(memcg);
-	if (req->moved < req->ask.len)
-		blk_req_error(req, ret < 0 ? ret : -EIO);
-	blk_req_done(req);
+		ret = file_rw(&req->iocb, &iter);
+		/* Nothing at all is an error. */
+		if (ret <= 0)
+			return ret ? ret : -EIO;
+		req->moved += ret;
+	}
+	return 0;
 }
 
 /**
@@ -99,32 +135,19 @@ int blk_file_sync(const struct blk_disk *disk)
 	return ret ? ret : errseq_check(&disk->file->f_mapping->wb_err, disk->wb_err);
 }
 
-static void flush_work_fn(struct work_struct *work)
+static int flush_wait(struct blk_req *req)
 {
-	struct blk_req *req = container_of(work, struct blk_req, work);
-	struct mem_cgroup *memcg = blk_charge_begin(&req->disk->owner);
-	const struct cred *old = override_creds(req->disk->cred);
-	int ret = blk_file_sync(req->disk);
-
-	revert_creds(old);
-	blk_charge_end(memcg);
-	if (ret)
-		blk_req_error(req, ret);
-	blk_req_done(req);
+	return blk_file_sync(req->disk);
 }
 
-/* May be called from interrupt context. */
-static void direct_end(struct kiocb *iocb, long ret)
+/* Direct I/O came to @ret. May be called from interrupt context. */
+static void direct_end(struct blk_req *req, long ret)
 {
-	struct blk_req *req = container_of(iocb, struct blk_req, iocb);
-
-	if (is_write(req))
-		kiocb_end_write(iocb);
 	/* The rest, or all of it, has to be waited for. */
 	if ((ret > 0 && ret < req->ask.len) ||
-	    (ret == -EAGAIN && (iocb->ki_flags & IOCB_NOWAIT))) {
+	    (ret == -EAGAIN && (req->iocb.ki_flags & IOCB_NOWAIT))) {
 		req->moved = max(ret, 0L);
-		blk_defer(req, rw_work);
+		blk_defer(req, rw_wait);
 		return;
 	}
 	if (ret != req->ask.len)
@@ -132,48 +155,65 @@ static void direct_end(struct kiocb *iocb, long ret)
 	blk_req_done(req);
 }
 
-/* As kiocb_start_write(), but for waiting while the file system is frozen. */
-static bool direct_start_write(struct blk_req *req)
+static void direct_complete(struct kiocb *iocb, long ret)
 {
-	struct super_block *sb = file_inode(req->disk->file)->i_sb;
+	if (iocb->ki_flags & IOCB_WRITE)
+		kiocb_end_write(iocb);
+	direct_end(container_of(iocb, struct blk_req, iocb), ret);
+}
 
-	if (!sb_start_write_trylock(sb))
-		return false;
-	__sb_writers_release(sb, SB_FREEZE_WRITE);
-	return true;
+static ssize_t direct_submit(struct blk_req *req, int flags)
+{
+	struct iov_iter iter;
+
+	iocb_prepare(req, flags);
+	req->iocb.ki_complete = direct_complete;
+	iter_prepare(req, &iter);
+	return file_rw(&req->iocb, &iter);
+}
+
+/* Deferred: only the submission may wait, and many may be in flight. */
+static int direct_wait(struct blk_req *req)
+{
+	ssize_t ret = direct_submit(req, 0);
+
+	if (ret <= 0)
+		return ret ? ret : -EIO;
+	req->moved = ret;
+	return rw_wait(req);
 }
 
 static void direct_rw(struct blk_req *req)
 {
-	struct iov_iter iter;
+	const struct cred *old;
 	ssize_t ret;
 
-	if (is_write(req) && !direct_start_write(req)) {
-		blk_defer(req, rw_work);
+	/* Such a call may wait for a server, and the queue's lock is held. */
+	if (!file_can_nowait(req->disk)) {
+		blk_defer(req, direct_wait);
 		return;
 	}
-	iocb_prepare(req);
-	req->iocb.ki_complete = direct_end;
-	if (req->disk->file->f_mode & FMODE_NOWAIT)
-		req->iocb.ki_flags |= IOCB_NOWAIT;
-	iter_prepare(req, &iter);
-	ret = rw_once(req, &iter);
+	old = override_creds(req->disk->cred);
+	ret = direct_submit(req, IOCB_NOWAIT);
+	revert_creds(old);
 	if (ret != -EIOCBQUEUED)
-		direct_end(&req->iocb, ret);
+		direct_end(req, ret);
 }
 
 /* Return: true if the page cache had it all. */
 static bool cached_read(struct blk_req *req)
 {
+	const struct cred *old;
 	struct iov_iter iter;
 	ssize_t ret;
 
-	if (!(req->disk->file->f_mode & FMODE_NOWAIT))
+	if (!file_can_nowait(req->disk))
 		return false;
-	iocb_prepare(req);
-	req->iocb.ki_flags |= IOCB_NOWAIT;
+	iocb_prepare(req, IOCB_NOWAIT);
 	iter_prepare(req, &iter);
-	ret = rw_once(req, &iter);
+	old = override_creds(req->disk->cred);
+	ret = file_rw(&req->iocb, &iter);
+	revert_creds(old);
 	if (ret > 0)
 		req->moved = ret;
 	return ret == req->ask.len;
@@ -192,7 +232,7 @@ void blk_file_rw(struct blk_req *req)
 	else if (!is_write(req) && cached_read(req))
 		blk_req_done(req);
 	else
-		blk_defer(req, rw_work);
+		blk_defer(req, rw_wait);
 }
 
 /**
@@ -203,5 +243,21 @@ void blk_file_rw(struct blk_req *req)
  */
 void blk_file_flush(struct blk_req *req)
 {
-	blk_defer(req, flush_work_fn);
+	blk_defer(req, flush_wait);
+}
+
+/**
+ * blk_file_finish() - tell inotify of a transfer
+ * @req: request that has ended, of a disk that is a file
+ *
+ * Context: Worker. May sleep, which the end of direct I/O may not.
+ */
+void blk_file_finish(const struct blk_req *req)
+{
+	if (req->error)
+		return;
+	if (is_write(req))
+		fsnotify_modify(req->disk->file);
+	else if (req->ask.type == VIRTIO_BLK_T_IN)
+		fsnotify_access(req->disk->file);
 }

@@ -8,7 +8,6 @@
  * disk's work queue by the kernel's own synchronous helpers.
  */
 #include <linux/blkdev.h>
-#include <linux/cred.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/slab.h>
@@ -64,7 +63,7 @@ static int range_on_file(const struct blk_req *req, const struct kvh_blk_range *
 			     req->disk->start + (r->sector << SECTOR_SHIFT), r->bytes);
 }
 
-static int range_all(const struct blk_req *req)
+static int range_all(struct blk_req *req)
 {
 	unsigned int i;
 	int ret = 0;
@@ -76,20 +75,6 @@ static int range_all(const struct blk_req *req)
 		return ret;
 	return req->disk->bdev ? blkdev_issue_flush(req->disk->bdev) :
 				 blk_file_sync(req->disk);
-}
-
-static void range_work(struct work_struct *work)
-{
-	struct blk_req *req = container_of(work, struct blk_req, work);
-	struct mem_cgroup *memcg = blk_charge_begin(&req->disk->owner);
-	const struct cred *old = override_creds(req->disk->cred);
-	int ret = range_all(req);
-
-	revert_creds(old);
-	blk_charge_end(memcg);
-	if (ret)
-		blk_req_error(req, ret);
-	blk_req_done(req);
 }
 
 /* Copy the ranges, all at once, and check each of them. */
@@ -117,7 +102,7 @@ static int range_read(struct blk_req *req, const struct kvh_seg *segs, u64 off)
  */
 void blk_range_submit(struct blk_req *req)
 {
-	blk_defer(req, range_work);
+	blk_defer(req, range_all);
 }
 
 /**

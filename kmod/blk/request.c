@@ -251,6 +251,8 @@ void blk_req_finish(struct blk_req *req)
 	} else if (req->has_pin) {
 		kvh_pin_put(&req->pin, vq);
 	}
+	if (!req->disk->bdev)
+		blk_file_finish(req);
 	status = kvh_blk_status(req->error);
 	/* Without a place for the status the queue is broken or becomes so. */
 	if (!req->status_at.len || kvh_vq_write(vq, &req->status_at, 1, 0, &status, 1)) {
