@@ -115,6 +115,7 @@ static void obey(struct blk_user *u)
 		q->running = false;
 		user_halt_resume(q, KVHOST_BLK_REPORT);
 		user_queue_flush(q);
+		blk_range_stop(&u->ranger, q->ring.in_flight ? q : NULL);
 		if (q->ring.in_flight)
 			return;
 		break;
@@ -474,8 +475,8 @@ int blk_user_create(struct blk_backend **backend,
 	pthread_cond_init(&u->done, NULL);
 	describe(u);
 	u->control_fd = event_open();
-	ret = blk_range_create(&u->ranger, setup->disk, setup->name,
-			       u->control_fd);
+	ret = blk_range_create(&u->ranger, setup->disk, u->base.discard_granularity,
+			       setup->name, u->control_fd);
 	if (!ret)
 		ret = u->control_fd < 0 ? u->control_fd : create_thread(u);
 	if (ret) {

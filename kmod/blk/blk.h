@@ -154,6 +154,7 @@ struct blk_req {
  * @free:      stack of unused ones
  * @nr_free:   its height
  * @pages:     pages in use, see %BLK_QUEUE_PAGES
+ * @drained:   jiffies when a range first saw a drain, 0 if there is none; lockless
  * @done:      finished requests, pushed from any context
  * @submitter: the worker while it starts requests: it will look at @done
  *             itself, so completions in its context need not wake it
@@ -169,6 +170,7 @@ struct blk_queue {
 	struct blk_req **free;
 	unsigned int nr_free;
 	u32 pages;
+	unsigned long drained;
 	struct llist_head done;
 	struct task_struct *submitter;
 	struct kvhost_blk_queue_stats *stats;
@@ -236,6 +238,7 @@ void blk_bio_flush(struct blk_req *req);
 void blk_file_rw(struct blk_req *req);
 void blk_file_flush(struct blk_req *req);
 void blk_file_finish(const struct blk_req *req);
+int blk_file_zero(const struct blk_disk *disk, u64 pos, u64 bytes);
 int blk_file_sync(const struct blk_disk *disk);
 
 /* done.c */

@@ -7,6 +7,7 @@
  */
 #include <linux/blkdev.h>
 #include <linux/cred.h>
+#include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/overflow.h>
@@ -59,11 +60,25 @@ static void disk_measure_file(struct blk_disk *disk)
 		disk->mem_align = disk->limits.lbs - 1;
 	}
 	disk->pbs = max_t(u32, disk->limits.lbs, PAGE_SIZE);
-	/* A file system that cannot answers UNSUPP then. */
-	disk->limits.discard = disk->file->f_op->fallocate;
-	disk->limits.zeroes = disk->file->f_op->fallocate;
+	/* Where the file system cannot, zeroes are written. */
+	disk->limits.zeroes = true;
 	/* What went wrong before is told by the first fsync, and only by that. */
 	errseq_check_and_advance(&disk->file->f_mapping->wb_err, &disk->wb_err);
+}
+
+/*
+ * No file system tells whether it can punch holes, so one is tried behind the end
+ * of the file, where there is nothing to lose.
+ */
+static void disk_try_discard(struct blk_disk *disk)
+{
+	loff_t end = round_up(i_size_read(file_inode(disk->file)), PAGE_SIZE);
+
+	if (disk->bdev || (disk->flags & KVHOST_BLK_RDONLY))
+		return;
+	disk->limits.discard = !vfs_fallocate(disk->file,
+					      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					      end, PAGE_SIZE);
 }
 
 /*
@@ -171,6 +186,7 @@ struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b)
 		ret = disk_sync_cache(disk);
 	if (ret)
 		goto err_put;
+	disk_try_discard(disk);
 	disk->cred = get_current_cred();
 	blk_owner_get(&disk->owner);
 	return disk;

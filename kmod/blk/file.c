@@ -17,9 +17,14 @@
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
 #include <linux/ioprio.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
+
+/* Pages of zeroes written at a time: 1 MiB, and as many bio_vecs as fit one page. */
+#define ZERO_PAGES	256
 
 static bool is_write(const struct blk_req *req)
 {
@@ -244,6 +249,44 @@ void blk_file_rw(struct blk_req *req)
 void blk_file_flush(struct blk_req *req)
 {
 	blk_defer(req, flush_wait);
+}
+
+/**
+ * blk_file_zero() - write zeroes to a file
+ * @disk:  disk that is a file
+ * @pos:   where in the file, in bytes
+ * @bytes: how many; both are multiples of the block size
+ *
+ * Context: Process context, the disk's credentials in use. May sleep.
+ * Return: 0, -ENOMEM, or what writing fails with
+ */
+int blk_file_zero(const struct blk_disk *disk, u64 pos, u64 bytes)
+{
+	struct bio_vec *bv = kmalloc_array(ZERO_PAGES, sizeof(*bv), GFP_KERNEL_ACCOUNT);
+	struct kiocb iocb;
+	struct iov_iter iter;
+	ssize_t ret = 1;
+	int i;
+
+	if (!bv)
+		return -ENOMEM;
+	for (i = 0; i < ZERO_PAGES; i++)
+		bv[i] = (struct bio_vec){ .bv_page = ZERO_PAGE(0), .bv_len = PAGE_SIZE };
+	for (; ret > 0 && bytes; pos += ret, bytes -= ret) {
+		init_sync_kiocb(&iocb, disk->file);
+		iocb.ki_pos = pos;
+		iocb.ki_flags = disk->iocb_flags | IOCB_WRITE;
+		iov_iter_bvec(&iter, ITER_SOURCE, bv, ZERO_PAGES,
+			      min_t(u64, bytes, ZERO_PAGES * PAGE_SIZE));
+		ret = file_rw(&iocb, &iter);
+		if (ret <= 0)
+			break;
+	}
+	kfree(bv);
+	fsnotify_modify(disk->file);
+	if (ret > 0)
+		return 0;
+	return ret ? ret : -EIO;
 }
 
 /**

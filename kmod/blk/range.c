@@ -4,8 +4,13 @@
  * zeroes, secure erase (5.2.6).
  *
  * The ranges are copied once and all are checked before the first is acted on.
- * What they ask for may block and takes its time anyway, so it is done in the
- * disk's work queue by the kernel's own synchronous helpers.
+ * The work may block and takes its time anyway, so it is deferred, and done by
+ * the kernel's own synchronous helpers. None of them can be ended early, so each
+ * range is done in steps. Before every step two events can end the request:
+ *
+ *	the owner is gone     at once; nobody reads the answer
+ *	a drain waits for it  after %RANGE_GRACE; a discard, which is advice, is
+ *	                      answered OK, the others are answered IOERR
  */
 #include <linux/blkdev.h>
 #include <linux/falloc.h>
@@ -13,64 +18,149 @@
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
-
-/* Where zeroes are written one by one: so many at a time. */
-#define ZERO_STEP	((sector_t)(32u << 20) >> SECTOR_SHIFT)
+#include "blk_step.h"
 
 /*
- * A range may be as large as the disk. Where the kernel has to write the zeroes
- * itself that can take hours, and nobody but us can end it: so in steps, until
- * the owner is gone.
+ * Longest that a drain waits for the ranges of a queue, besides the steps that go
+ * on, in jiffies. Raising it saves slow disks an IOERR, and lets the owner's call wait
+ * longer.
  */
-static int range_zero_bdev(const struct blk_req *req, sector_t sector, sector_t nr, bool unmap)
-{
-	struct block_device *bdev = req->disk->bdev;
-	sector_t step = bdev_write_zeroes_sectors(bdev) ? nr : ZERO_STEP;
-	int ret = 0;
+#define RANGE_GRACE	(5 * HZ)
 
-	for (; !ret && nr; sector += step, nr -= step) {
-		if (kvh_dev_ending(kvh_vq_dev(req->bq->vq)))
-			return -EINTR;
-		step = min(step, nr);
-		ret = blkdev_issue_zeroout(bdev, sector, step, GFP_NOIO,
-					   unmap ? 0 : BLKDEV_ZERO_NOUNMAP);
+/**
+ * struct range_walk - how far a request has come
+ * @req:     the request
+ * @step:    bytes to ask for next
+ * @cut:     a drain has waited long enough
+ * @written: the device refused to write zeroes by itself
+ */
+struct range_walk {
+	struct blk_req *req;
+	u64 step;
+	bool cut;
+	bool written;
+};
+
+/*
+ * Return: 0 to go on, -EINTR if nobody waits for the request any more. All
+ * requests of a queue are given the same time, which begins when the first of them
+ * sees the drain.
+ */
+static int walk_check(struct range_walk *w)
+{
+	struct blk_queue *bq = w->req->bq;
+	unsigned long since;
+
+	if (blk_req_orphaned(w->req))
+		return -EINTR;
+	if (!kvh_vq_held(bq->vq)) {
+		WRITE_ONCE(bq->drained, 0);
+		return 0;
+	}
+	since = READ_ONCE(bq->drained);
+	if (!since)
+		/* 0 means no drain. */
+		WRITE_ONCE(bq->drained, jiffies | 1);
+	w->cut = since && time_after(jiffies, since + RANGE_GRACE);
+	return w->cut ? -EINTR : 0;
+}
+
+/*
+ * Offloaded if the device can. Without NOFALLBACK a device that refuses would
+ * have all of the step written, whatever the size to which steps have grown.
+ */
+static int zero_bdev(struct range_walk *w, sector_t sector, sector_t nr, bool unmap)
+{
+	struct block_device *bdev = w->req->disk->bdev;
+	unsigned int flags = unmap ? 0 : BLKDEV_ZERO_NOUNMAP;
+	sector_t most = KVH_STEP_FIRST >> SECTOR_SHIFT;
+	int ret = -EOPNOTSUPP;
+
+	if (!w->written)
+		ret = blkdev_issue_zeroout(bdev, sector, nr, GFP_NOIO,
+					   flags | BLKDEV_ZERO_NOFALLBACK);
+	if (ret != -EOPNOTSUPP)
+		return ret;
+	w->written = true;
+	for (ret = 0; !ret && nr; sector += most, nr -= most) {
+		most = min(most, nr);
+		ret = walk_check(w);
+		if (!ret)
+			ret = blkdev_issue_zeroout(bdev, sector, most, GFP_NOIO, flags);
 	}
 	return ret;
 }
 
-static int range_on_bdev(const struct blk_req *req, const struct kvh_blk_range *r)
+static int step_on_bdev(struct range_walk *w, u64 pos, u64 bytes, bool unmap)
 {
-	sector_t sector = (req->disk->start >> SECTOR_SHIFT) + r->sector;
-	sector_t nr = r->bytes >> SECTOR_SHIFT;
-	struct block_device *bdev = req->disk->bdev;
+	struct block_device *bdev = w->req->disk->bdev;
+	sector_t sector = pos >> SECTOR_SHIFT, nr = bytes >> SECTOR_SHIFT;
 
-	switch (req->ask.type) {
+	switch (w->req->ask.type) {
 	case VIRTIO_BLK_T_DISCARD:
 		return blkdev_issue_discard(bdev, sector, nr, GFP_NOIO);
 	case VIRTIO_BLK_T_SECURE_ERASE:
 		return blkdev_issue_secure_erase(bdev, sector, nr, GFP_NOIO);
 	default:
-		return range_zero_bdev(req, sector, nr, r->unmap);
+		return zero_bdev(w, sector, nr, unmap);
 	}
 }
 
-static int range_on_file(const struct blk_req *req, const struct kvh_blk_range *r)
+/* No file system has all of these, so whatever it lacks is replaced by the next. */
+static int zero_file(const struct blk_disk *disk, u64 pos, u64 bytes, bool unmap)
 {
-	bool punch = req->ask.type == VIRTIO_BLK_T_DISCARD || r->unmap;
-	int mode = FALLOC_FL_KEEP_SIZE | (punch ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
+	int ret = -EOPNOTSUPP;
 
-	return vfs_fallocate(req->disk->file, mode,
-			     req->disk->start + (r->sector << SECTOR_SHIFT), r->bytes);
+	if (unmap)
+		ret = vfs_fallocate(disk->file, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+				    pos, bytes);
+	if (ret == -EOPNOTSUPP)
+		ret = vfs_fallocate(disk->file, FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE,
+				    pos, bytes);
+	return ret == -EOPNOTSUPP ? blk_file_zero(disk, pos, bytes) : ret;
+}
+
+static int step_on_file(struct range_walk *w, u64 pos, u64 bytes, bool unmap)
+{
+	const struct blk_disk *disk = w->req->disk;
+
+	if (w->req->ask.type != VIRTIO_BLK_T_DISCARD)
+		return zero_file(disk, pos, bytes, unmap);
+	return vfs_fallocate(disk->file, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, pos, bytes);
+}
+
+static int range_one(struct range_walk *w, const struct kvh_blk_range *r)
+{
+	const struct blk_disk *disk = w->req->disk;
+	u64 pos = disk->start + (r->sector << SECTOR_SHIFT);
+	u64 end = pos + r->bytes, to, begun;
+	u64 base = disk->bdev ? get_start_sect(disk->bdev) << SECTOR_SHIFT : 0;
+	int ret = 0;
+
+	for (; !ret && pos < end; pos = to) {
+		ret = walk_check(w);
+		if (ret)
+			return ret;
+		to = kvh_step_end(pos, end, w->step, disk->discard_granularity, base);
+		begun = ktime_get_ns();
+		ret = disk->bdev ? step_on_bdev(w, pos, to - pos, r->unmap) :
+				   step_on_file(w, pos, to - pos, r->unmap);
+		w->step = kvh_step_next(w->step, ktime_get_ns() - begun);
+		cond_resched();
+	}
+	return ret;
 }
 
 static int range_all(struct blk_req *req)
 {
+	struct range_walk w = { .req = req, .step = KVH_STEP_FIRST };
 	unsigned int i;
 	int ret = 0;
 
 	for (i = 0; !ret && i < req->ask.nr_ranges; i++)
-		ret = req->disk->bdev ? range_on_bdev(req, &req->ranges[i]) :
-					range_on_file(req, &req->ranges[i]);
+		ret = range_one(&w, &req->ranges[i]);
+	if (w.cut && req->ask.type == VIRTIO_BLK_T_DISCARD)
+		return 0;
 	if (ret || !req->durable)
 		return ret;
 	return req->disk->bdev ? blkdev_issue_flush(req->disk->bdev) :
@@ -102,6 +192,8 @@ static int range_read(struct blk_req *req, const struct kvh_seg *segs, u64 off)
  */
 void blk_range_submit(struct blk_req *req)
 {
+	/* Requests are begun while no drain is on, so this is of an earlier one. */
+	WRITE_ONCE(req->bq->drained, 0);
 	blk_defer(req, range_all);
 }
 

@@ -437,7 +437,8 @@ EXPORT_SYMBOL_GPL(kvh_vq_index);
  * From then on nothing may wait for a decision of the owner. The queue's worker
  * gets a turn after it has become so.
  *
- * Context: Worker, queue lock held.
+ * Context: Worker, queue lock held; else any, lockless, while a chain of the
+ * queue is in flight.
  * Return: true if so
  */
 bool kvh_vq_held(const struct kvh_vq *vq)

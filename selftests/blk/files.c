@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Regular files as disks: of a file system that answers late or never, and
- * what others on the host see of the I/O.
+ * Regular files as disks: of a file system that answers late or never, of one that
+ * cannot punch holes, and what others on the host see of the I/O.
  *
  *	queue --> worker --> deferred I/O --> FUSE file, served by the test
  *	queue --> worker --> ext4, tmpfs  --> inotify
@@ -14,6 +14,7 @@
 
 #define LEN		4096u
 #define MANY		200u
+#define ZERO_LEN	(256u << 10)
 
 FIXTURE(served) {
 	struct fuse f;
@@ -97,6 +98,55 @@ TEST_F(served, K3_a_file_that_does_not_answer_holds_up_no_other_disk)
 	close(o.fd);
 }
 
+static u8 zero(struct blkreq *r, struct vq *q, u32 type, u64 sector, u32 nr, u32 flags)
+{
+	struct virtio_blk_discard_write_zeroes seg = {
+		.sector = sector, .num_sectors = nr, .flags = flags,
+	};
+
+	blkreq_set(r, type, 0, sizeof(seg));
+	r->out = true;
+	memcpy(gmem_va(r->mem, r->data), &seg, sizeof(seg));
+	must(blkreq_submit(r, q, NULL) >= 0, "no descriptors");
+	return blkreq_wait(r, q);
+}
+
+static bool is_zero(const u8 *p, size_t len)
+{
+	return !*p && !memcmp(p, p + 1, len - 1);
+}
+
+TEST_F(served, K28_zeroes_are_written_where_no_hole_can_be_punched)
+{
+	struct kvhost_blk_config c = { .size = sizeof(c) };
+	struct vq *q = &self->k.q[0];
+	struct blkreq r;
+	u64 before;
+	u32 unmap;
+	u8 *p;
+
+	KVHOST_IOCTL(&self->k, KVHOST_BLK_GET_CONFIG, &c);
+	EXPECT_EQ(KVHOST_BLK_WRITE_ZEROES, c.serves);
+	blkreq_init(&r, &self->k.mem, GMEM_MID, ZERO_LEN);
+	p = gmem_va(r.mem, r.data);
+	EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, zero(&r, q, VIRTIO_BLK_T_DISCARD, 0, 8, 0));
+	for (unmap = 0; unmap < 2; unmap++) {
+		blk_pattern(p, ZERO_LEN, 0, 5);
+		ASSERT_EQ(VIRTIO_BLK_S_OK, blk_do(&r, q, VIRTIO_BLK_T_OUT, 0, ZERO_LEN));
+		ASSERT_EQ(VIRTIO_BLK_S_OK, blk_do(&r, q, VIRTIO_BLK_T_FLUSH, 0, 0));
+		before = self->f.s->written;
+		EXPECT_EQ(VIRTIO_BLK_S_OK,
+			  zero(&r, q, VIRTIO_BLK_T_WRITE_ZEROES, 16, 320, unmap));
+		ASSERT_EQ(VIRTIO_BLK_S_OK, blk_do(&r, q, VIRTIO_BLK_T_FLUSH, 0, 0));
+		EXPECT_LE(320 * 512, self->f.s->written - before);
+		ASSERT_EQ(VIRTIO_BLK_S_OK, blk_do(&r, q, VIRTIO_BLK_T_IN, 0, ZERO_LEN));
+		EXPECT_TRUE(blk_is_pattern(p, 16 * 512, 0, 5));
+		EXPECT_TRUE(is_zero(p + 16 * 512, 320 * 512));
+		EXPECT_TRUE(blk_is_pattern(p + 336 * 512, ZERO_LEN - 336 * 512, 336 * 512, 5));
+	}
+	EXPECT_LT(0, self->f.s->fallocate);
+}
+
 FIXTURE(watched) {
 	struct kvhost k;
 	struct blkreq r;
@@ -154,6 +204,8 @@ TEST_F(watched, K19_inotify_sees_reads_and_writes)
 	EXPECT_EQ(IN_MODIFY, event(self->watch));
 	EXPECT_EQ(VIRTIO_BLK_S_OK, blk_do(&self->r, q, VIRTIO_BLK_T_IN, 0, LEN));
 	EXPECT_EQ(IN_ACCESS, event(self->watch));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, zero(&self->r, q, VIRTIO_BLK_T_WRITE_ZEROES, 0, 8, 0));
+	EXPECT_EQ(IN_MODIFY, event(self->watch));
 }
 
 static void __attribute__((constructor)) make(void)

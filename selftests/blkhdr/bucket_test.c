@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Token buckets (kmod/ring/bucket.h), with a clock that the test makes up.
+ * Token buckets (kmod/ring/bucket.h) and the steps of long ranges
+ * (kmod/blk/blk_step.h), both with a clock that the test makes up.
  */
 #include <stdlib.h>
 #include "kselftest_harness.h"
 #include "../../kmod/ring/bucket.h"
+#include "blk_step.h"
 
 #define NS_PER_S	1000000000ull
 #define SECONDS		60u
@@ -128,6 +130,46 @@ TEST(bucket_without_a_rate_or_with_the_largest_passes_all)
 		EXPECT_TRUE(kvh_limits_take(&l, KVH_BUCKET_BURST_MAX, i * NS_PER_S, i & 1));
 		EXPECT_EQ(0, kvh_bucket_wait(&l.ops, 1));
 	}
+}
+
+TEST(K6_steps_cover_a_range_and_end_with_granules)
+{
+	static const u64 granules[] = { 0, 512, 4096, 3 * 65536, 64 << 20, 3ull << 30 };
+	unsigned int i, j;
+
+	for (i = 0; i < sizeof(granules) / sizeof(*granules); i++)
+		for (j = 0; j < 200; j++) {
+			u64 base = random() % 9999 * 512, pos = random() % 9999 * 512;
+			u64 end = pos + (1 + random() % 99999) * (512ull << j % 8), to;
+			u64 step = KVH_STEP_FIRST;
+
+			for (; pos < end; pos = to) {
+				to = kvh_step_end(pos, end, step, granules[i], base);
+				ASSERT_LT(pos, to);
+				ASSERT_GE(end, to);
+				if (granules[i] && to < end)
+					ASSERT_EQ(0, (base + to) % granules[i]);
+				if (granules[i] < step)
+					ASSERT_GE(step, to - pos);
+				step = kvh_step_next(step, random() % (2 * KVH_STEP_SLOW_NS));
+				ASSERT_LE(KVH_STEP_MIN, step);
+				ASSERT_GE(KVH_STEP_MAX, step);
+			}
+		}
+}
+
+TEST(K6_steps_of_a_slow_disk_become_short)
+{
+	u64 step = KVH_STEP_FIRST;
+
+	while (step < KVH_STEP_MAX)
+		step = kvh_step_next(step, KVH_STEP_QUICK_NS - 1);
+	EXPECT_EQ(step, kvh_step_next(step, KVH_STEP_QUICK_NS));
+	while (step > KVH_STEP_MIN) {
+		ASSERT_EQ(step / 2, kvh_step_next(step, KVH_STEP_SLOW_NS + 1));
+		step /= 2;
+	}
+	EXPECT_EQ(step, kvh_step_next(step, ~0ull));
 }
 
 TEST_HARNESS_MAIN

@@ -8,16 +8,20 @@
  * name rows of the conformance list (BLK, CORE) and of the list of hostile
  * drivers (HD).
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "blk_backend.h"
+#include "blk_range.h"
 #include "disk.h"
 #include "event.h"
 #include "memory.h"
@@ -291,6 +295,101 @@ TEST_F(user, discard_and_zeroes)
 	EXPECT_EQ(MAX_DATA - 1032 * 512, KEPT(0, 1032 * 512));
 	/* The length of the file is the host's. */
 	EXPECT_EQ(DISK_BYTES, st[1].st_size);
+}
+
+/*
+ * Stands in for the C library's: a file system that lacks some modes, or is slow.
+ * The range thread calls it.
+ */
+static struct {
+	int lacks;
+	unsigned int sleep_ms;
+	unsigned int calls;
+} fallocate_is;
+
+int fallocate(int fd, int mode, off_t pos, off_t len)
+{
+	unsigned int ms = __atomic_load_n(&fallocate_is.sleep_ms, __ATOMIC_RELAXED);
+
+	__atomic_add_fetch(&fallocate_is.calls, 1, __ATOMIC_RELAXED);
+	if (mode & __atomic_load_n(&fallocate_is.lacks, __ATOMIC_RELAXED)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	if (!ms)
+		return syscall(SYS_fallocate, fd, mode, pos, len);
+	usleep(ms * 1000);
+	return 0;
+}
+
+static void fallocate_lacks(int modes)
+{
+	__atomic_store_n(&fallocate_is.lacks, modes, __ATOMIC_RELAXED);
+}
+
+static uint64_t serves(const struct disk *disk)
+{
+	struct blk_backend probed = { };
+
+	blk_range_probe(&probed, disk);
+	return probed.serves;
+}
+
+TEST_F(user, K28_zeroes_are_written_where_no_hole_can_be_punched)
+{
+	const u32 zeroes = VIRTIO_BLK_T_WRITE_ZEROES, discard = VIRTIO_BLK_T_DISCARD;
+	static const int lacks[] = {
+		0, FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_PUNCH_HOLE,
+	};
+
+	if (variant->readonly)
+		return;
+	for (unsigned int i = 0; i < ARRAY_SIZE(lacks); i++) {
+		bool punches = !(lacks[i] & FALLOC_FL_PUNCH_HOLE);
+
+		fallocate_lacks(lacks[i]);
+		EXPECT_EQ(KVHOST_BLK_WRITE_ZEROES | (punches ? KVHOST_BLK_DISCARD : 0),
+			  serves(&self->disk));
+		for (u32 unmap = 0; unmap < 2; unmap++) {
+			blk_pattern(DATA, MAX_DATA, 0, 5);
+			EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_OUT, 0, MAX_DATA));
+			EXPECT_EQ(VIRTIO_BLK_S_OK, RANGE(zeroes, 3, 500, unmap));
+			EXPECT_EQ(MAX_DATA - 500 * 512, KEPT(3 * 512, 500 * 512));
+		}
+		EXPECT_EQ(punches ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_UNSUPP,
+			  RANGE(discard, 0, 8, 0));
+	}
+	fallocate_lacks(0);
+}
+
+/* A range of 1 TiB that takes half an hour: the queue stops all the same. */
+TEST_F(user, K6_long_ranges_end_when_the_queue_stops)
+{
+	const u32 types[] = { VIRTIO_BLK_T_WRITE_ZEROES, VIRTIO_BLK_T_DISCARD };
+	struct virtio_blk_discard_write_zeroes seg = { .num_sectors = 1u << 31 };
+	unsigned int before;
+
+	if (variant->readonly)
+		return;
+	self->disk.bytes = 1ull << 40;
+	ASSERT_EQ(0, OPS(self)->resize(self->backend));
+	__atomic_store_n(&fallocate_is.sleep_ms, 60, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++) {
+		before = __atomic_load_n(&fallocate_is.calls, __ATOMIC_RELAXED);
+		blkreq_set(&self->req, types[i], 0, sizeof(seg));
+		self->req.out = true;
+		memcpy(DATA, &seg, sizeof(seg));
+		ASSERT_LE(0, blkreq_submit(&self->req, &self->q[0], NULL));
+		while (__atomic_load_n(&fallocate_is.calls, __ATOMIC_RELAXED) == before)
+			usleep(1000);
+		OPS(self)->queue_stop(self->backend, &self->vq[0]);
+		EXPECT_EQ(i ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR,
+			  blkreq_wait(&self->req, &self->q[0]));
+		vq_reset(&self->q[0], 0);
+		eventfd_take(self->q[0].kick_fd);
+		ASSERT_EQ(0, start_queue(self->backend, &self->vq[0]));
+	}
+	__atomic_store_n(&fallocate_is.sleep_ms, 0, __ATOMIC_RELAXED);
 }
 
 /* BLK-024, HD-050: ranges that are not on the disk, in 64 bits */
