@@ -3,10 +3,15 @@
  * charge.c - I/O that is done in a work queue counts as its owner's.
  *
  * The workers live in the owner's cgroups, so the bios they submit are charged
- * and throttled there. A kernel work queue lives in the root cgroup: what is
- * deferred to it borrows the cgroups of whoever set the backend, for block I/O
- * and for the page cache of buffered writes, by which in turn the write-back of
- * dirty pages is charged.
+ * and throttled there. A kernel work queue lives in the root cgroup. Deferred work
+ * borrows two cgroups of the process that set the backend: that of block I/O, and
+ * that of the page cache of buffered writes. Write-back of dirty pages is charged
+ * by the second.
+ *
+ * CPU time cannot be borrowed, and threads in the owner's cgroups do not serve. A
+ * thread of the owner (a vhost task) is interrupted in its file I/O when the owner
+ * is frozen or stopped, and the guest would see an error. A kernel thread inside a
+ * cgroup keeps the cgroup from being frozen.
  */
 #include <linux/blkdev.h>
 #include <linux/cgroup.h>
