@@ -10,9 +10,7 @@
 #define KVH_CORE_H
 
 #include <linux/atomic.h>
-#include <linux/completion.h>
 #include <linux/eventfd.h>
-#include <linux/kref.h>
 #include <linux/llist.h>
 #include <linux/miscdevice.h>
 #include <linux/mm_types.h>
@@ -315,7 +313,9 @@ struct kvh_miss {
  * @worker:    thread that serves the queue, NULL until it needs one; changed
  *             under kvh_dev.lock and @lock
  * @work:      "look at the queue", queued from any context
- * @idle:      woken when the last request in flight was completed
+ * @idle:      woken by the worker after each turn that leaves nothing in
+ *             flight, once it has dropped @lock
+ * @watch:     entry of @idle while the last close has left the device behind
  * @in_flight: chains taken and not completed; READ_ONCE without @lock
  * @stats:     counters
  * @backend_stats: the backend's; from the first start to the end of the
@@ -366,9 +366,24 @@ struct kvh_vq {
 	struct kvh_worker __rcu *worker;
 	struct kvh_work work;
 	wait_queue_head_t idle;
+	wait_queue_entry_t watch;
 	unsigned int in_flight;
 	struct kvh_vq_stats stats;
 	void *backend_stats;
+};
+
+/**
+ * struct kvh_end - a device whose last close could not wait for it
+ * @left:   on the list of these devices
+ * @closer: the process that closed it
+ * @busy:   queues that are not quiet yet, and one while they are counted
+ * @work:   ends the device when @busy is 0
+ */
+struct kvh_end {
+	struct list_head left;
+	struct pid *closer;
+	atomic_t busy;
+	struct work_struct work;
 };
 
 /**
@@ -399,10 +414,8 @@ struct kvh_vq {
  * @pid:      of the owner, for names
  * @id:       number of this ownership, for names
  * @debugfs:  its statistics file
- * @ref:      the work that ends the device, and the close that waits for it
- * @end:      that work
- * @ended:    it is done
  * @ending:   the last close came; read locklessly
+ * @end:      see end.c
  * @nvqs:     number of queues
  * @vqs:      the queues
  */
@@ -429,10 +442,8 @@ struct kvh_dev {
 	pid_t pid;
 	unsigned int id;
 	struct dentry *debugfs;
-	struct kref ref;
-	struct work_struct end;
-	struct completion ended;
 	bool ending;
+	struct kvh_end end;
 	unsigned int nvqs;
 	struct kvh_vq *vqs;
 };
@@ -444,12 +455,17 @@ struct kvh_node *kvh_node_of(struct file *file);
 /* dev.c */
 extern const struct file_operations kvh_dev_fops;
 int kvh_dev_set_owner(struct kvh_dev *dev);
+void kvh_dev_clear(struct kvh_dev *dev);
 int kvh_dev_reset(struct kvh_dev *dev);
-int kvh_dev_init(void);
-void kvh_dev_exit(void);
 int kvh_dev_set_features(struct kvh_dev *dev, u64 features);
 int kvh_dev_set_log_base(struct kvh_dev *dev, u64 base);
 int kvh_dev_set_log_fd(struct kvh_dev *dev, int fd);
+
+/* end.c */
+void kvh_end_init(struct kvh_dev *dev);
+int kvh_dev_release(struct inode *inode, struct file *file);
+int kvh_end_setup(void);
+void kvh_end_teardown(void);
 
 /* devmem.c */
 int kvh_dev_set_map(struct kvh_dev *dev, struct kvh_memmap *map);
@@ -500,6 +516,12 @@ int kvh_vq_set_addr(struct kvh_vq *vq, const struct vhost_vring_addr *addr);
 int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map);
 u32 kvh_vq_base(const struct kvh_vq *vq);
 void kvh_vq_break(struct kvh_vq *vq, enum kvh_ring_fault fault);
+
+void kvh_vq_unload(struct kvh_vq *vq);
+
+/* quiesce.c */
+void kvh_vq_drain(struct kvh_vq *vq);
+bool kvh_vq_quiet(struct kvh_vq *vq);
 
 /* vqmap.c */
 enum kvh_ring_layout kvh_vq_layout(const struct kvh_vq *vq);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dev.c - an open device: its owner, its queues together, its end.
+ * dev.c - an open device: its owner and its queues together.
  *
  * A device belongs to the address space that called VHOST_SET_OWNER. It keeps
  * that alive, so that the workers can use it, until VHOST_RESET_OWNER or the
- * last close, wherever that happens.
+ * last close (end.c), wherever that happens.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -13,8 +13,6 @@
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include "core.h"
-
-static struct workqueue_struct *dev_wq;
 
 /**
  * kvh_dev_check_owner() - is the caller the owner?
@@ -109,21 +107,18 @@ void kvh_dev_resume(struct kvh_dev *dev)
 EXPORT_SYMBOL_GPL(kvh_dev_resume);
 
 /**
- * kvh_dev_reset() - give the device back the state it had when opened
- * @dev: device
+ * kvh_dev_clear() - give the device back the state it had when opened
+ * @dev: device, its queues stopped
  *
- * Context: Process context, device lock held. Waits for the backend.
- * Return: 0, or -EINTR if the caller is being killed, with some queues stopped
+ * Ends the workers, then drops every file and the owner's address space.
+ *
+ * Context: Process context, device lock held.
  */
-int kvh_dev_reset(struct kvh_dev *dev)
+void kvh_dev_clear(struct kvh_dev *dev)
 {
 	unsigned int i;
-	int ret;
 
 	lockdep_assert_held(&dev->lock);
-	ret = kvh_dev_stop_queues(dev);
-	if (ret)
-		return ret;
 	dev->backend->detach(dev);
 	kvh_stats_dev_remove(dev);
 	/* Doorbells go first, so that nothing is queued to a worker that ends. */
@@ -144,7 +139,22 @@ int kvh_dev_reset(struct kvh_dev *dev)
 	}
 	WRITE_ONCE(dev->mm, NULL);
 	dev->task = NULL;
-	return 0;
+}
+
+/**
+ * kvh_dev_reset() - VHOST_RESET_OWNER
+ * @dev: device
+ *
+ * Context: Process context, device lock held. Waits for the backend.
+ * Return: 0, or -EINTR if the caller is being killed, with some queues stopped
+ */
+int kvh_dev_reset(struct kvh_dev *dev)
+{
+	int ret = kvh_dev_stop_queues(dev);
+
+	if (!ret)
+		kvh_dev_clear(dev);
+	return ret;
 }
 
 static bool dev_running(const struct kvh_dev *dev)
@@ -265,32 +275,6 @@ int kvh_dev_set_log_fd(struct kvh_dev *dev, int fd)
 	return kvh_eventfd_swap(&ctx, VHOST_FILE_UNBIND);
 }
 
-/* Longest a close waits for the end of a device, before it goes on without. */
-#define DEV_END_TIMEOUT	(10 * HZ)
-
-static void dev_put(struct kref *ref)
-{
-	kfree(container_of(ref, struct kvh_dev, ref));
-}
-
-static void dev_end(struct work_struct *work)
-{
-	struct kvh_dev *dev = container_of(work, struct kvh_dev, end);
-	const struct kvh_backend *backend = dev->backend;
-	unsigned int i;
-
-	mutex_lock(&dev->lock);
-	kvh_dev_reset(dev);
-	mutex_unlock(&dev->lock);
-	backend->release(dev);
-	for (i = 0; i < dev->nvqs; i++)
-		kvh_stats_free(&dev->vqs[i]);
-	kvfree(dev->vqs);
-	complete(&dev->ended);
-	kref_put(&dev->ref, dev_put);
-	module_put(backend->owner);
-}
-
 static int dev_open(struct inode *inode, struct file *file)
 {
 	const struct kvh_backend *backend = kvh_node_get(kvh_node_of(file));
@@ -311,9 +295,7 @@ static int dev_open(struct inode *inode, struct file *file)
 	kvh_pool_init(dev);
 	spin_lock_init(&dev->miss_lock);
 	init_waitqueue_head(&dev->miss_wait);
-	kref_init(&dev->ref);
-	init_completion(&dev->ended);
-	INIT_WORK(&dev->end, dev_end);
+	kvh_end_init(dev);
 	dev->backend = backend;
 	dev->nvqs = backend->nvqs;
 	for (i = 0; i < dev->nvqs; i++)
@@ -332,51 +314,11 @@ err_module:
 	return ret;
 }
 
-/*
- * The last close may come from a process that is dying and still holds what
- * the requests in flight wait for: the other end of a FUSE file or of a
- * userfaultfd. So the device ends in a work queue; the close waits for it,
- * but not for ever.
- */
-static int dev_release(struct inode *inode, struct file *file)
-{
-	struct kvh_dev *dev = file->private_data;
-
-	kref_get(&dev->ref);
-	WRITE_ONCE(dev->ending, true);
-	queue_work(dev_wq, &dev->end);
-	wait_for_completion_timeout(&dev->ended, DEV_END_TIMEOUT);
-	kref_put(&dev->ref, dev_put);
-	return 0;
-}
-
-/**
- * kvh_dev_init() - make what ending devices needs
- *
- * Context: Module init.
- * Return: 0 or -ENOMEM
- */
-int kvh_dev_init(void)
-{
-	dev_wq = alloc_workqueue("kvhost", WQ_UNBOUND, 0);
-	return dev_wq ? 0 : -ENOMEM;
-}
-
-/**
- * kvh_dev_exit() - undo kvh_dev_init(); waits for devices that are ending
- *
- * Context: Module exit.
- */
-void kvh_dev_exit(void)
-{
-	destroy_workqueue(dev_wq);
-}
-
 /** kvh_dev_fops - file operations of every node */
 const struct file_operations kvh_dev_fops = {
 	.owner = THIS_MODULE,
 	.open = dev_open,
-	.release = dev_release,
+	.release = kvh_dev_release,
 	.read_iter = kvh_dev_read_iter,
 	.write_iter = kvh_dev_write_iter,
 	.poll = kvh_dev_poll,
@@ -384,19 +326,6 @@ const struct file_operations kvh_dev_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
 };
-
-/**
- * kvh_dev_ending() - does anybody still wait for what a device does?
- * @dev: device
- *
- * Context: Any, lockless.
- * Return: true once the last close came: what takes long had better stop
- */
-bool kvh_dev_ending(const struct kvh_dev *dev)
-{
-	return READ_ONCE(dev->ending);
-}
-EXPORT_SYMBOL_GPL(kvh_dev_ending);
 
 /**
  * kvh_dev_set_private() - keep the backend's state of a device

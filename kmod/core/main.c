@@ -9,7 +9,7 @@
 
 static int __init kvhost_init(void)
 {
-	int ret = kvh_dev_init();
+	int ret = kvh_end_setup();
 
 	if (ret)
 		return ret;
@@ -20,7 +20,7 @@ static int __init kvhost_init(void)
 static void __exit kvhost_exit(void)
 {
 	kvh_stats_exit();
-	kvh_dev_exit();
+	kvh_end_teardown();
 }
 
 module_init(kvhost_init);

@@ -2,7 +2,7 @@
 /*
  * run.c - what a backend needs that starts its queues by itself.
  *
- * Stopping, holding and resuming are vq.c's. Callers hold the device lock.
+ * Stopping is vq.c's, holding and resuming quiesce.c's. Callers hold the device lock.
  */
 #include "core.h"
 

@@ -2,9 +2,9 @@
 /*
  * vq.c - a queue's set-up and life: stopped, running, broken.
  *
- * Starting maps the ring and hands it to the worker; stopping first forbids
- * taking, waits until nothing is in flight, then unmaps. So no ioctl returns,
- * and nothing is freed, before the worker is done with what it would use.
+ * Starting maps the ring and hands it to the worker. Stopping first makes the
+ * queue quiet (quiesce.c), then unmaps. So no ioctl returns, and nothing is
+ * freed, before the worker is done with what it would use.
  * Callers hold the device lock; kvh_vq_break() is the worker's.
  */
 #include <linux/mm.h>
@@ -193,61 +193,17 @@ int kvh_vq_start(struct kvh_vq *vq)
 	return ret;
 }
 
-/* Wait until a turn that is going on is over. Return: 0 or -EINTR */
-static int vq_await_turn(struct kvh_vq *vq)
-{
-	if (mutex_lock_killable(&vq->lock))
-		return -EINTR;
-	mutex_unlock(&vq->lock);
-	return 0;
-}
-
-/*
- * Forbid taking and wait until nothing is in flight. An owner that is being
- * killed gives up: what it waits for may be its own to provide.
- */
-static int vq_quiesce(struct kvh_vq *vq)
-{
-	int ret;
-
-	WRITE_ONCE(vq->hold, KVH_HOLD_DRAIN);
-	/* A worker that did not see it yet is done with its turn after this. */
-	ret = vq_await_turn(vq);
-	if (!ret) {
-		kvh_vq_wake(vq);
-		ret = wait_event_killable(vq->idle, !READ_ONCE(vq->in_flight));
-	}
-	/*
-	 * The turn that completed the last one may still have to reach memory of
-	 * the owner. Those that follow do nothing, so that from here on the lock
-	 * is never held for long.
-	 */
-	if (!ret)
-		ret = vq_await_turn(vq);
-	if (!ret)
-		return 0;
-	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
-	kvh_vq_wake(vq);
-	return -EINTR;
-}
-
 /**
- * kvh_vq_stop() - complete what is in flight, then let go of the ring
- * @vq: queue; nothing to do if stopped
+ * kvh_vq_unload() - let go of the ring
+ * @vq: queue, quiet; nothing to do if stopped
  *
- * Context: Process context, device lock held. Waits for the backend.
- * Return: 0, or -EINTR if the caller is being killed; never in a kernel thread
+ * Context: Process context, device lock held.
  */
-int kvh_vq_stop(struct kvh_vq *vq)
+void kvh_vq_unload(struct kvh_vq *vq)
 {
-	int ret;
-
 	lockdep_assert_held(&vq->dev->lock);
 	if (vq->state == KVH_VQ_STOPPED)
-		return 0;
-	ret = vq_quiesce(vq);
-	if (ret)
-		return ret;
+		return;
 	mutex_lock(&vq->lock);
 	WRITE_ONCE(vq->state, KVH_VQ_STOPPED);
 	trace_kvh_vq_stop(vq);
@@ -256,39 +212,24 @@ int kvh_vq_stop(struct kvh_vq *vq)
 	kvh_vq_unmap(vq);
 	vq_free_scratch(vq);
 	mutex_unlock(&vq->lock);
-	return 0;
 }
-EXPORT_SYMBOL_GPL(kvh_vq_stop);
 
 /**
- * kvh_vq_hold() - let nothing be in flight until kvh_vq_resume()
- * @vq: queue
+ * kvh_vq_stop() - complete what is in flight, then let go of the ring
+ * @vq: queue; nothing to do if stopped
  *
  * Context: Process context, device lock held. Waits for the backend.
- * Return: 0, or -EINTR if the caller is being killed, with the queue not held
+ * Return: 0, or -EINTR if the caller is being killed
  */
-int kvh_vq_hold(struct kvh_vq *vq)
+int kvh_vq_stop(struct kvh_vq *vq)
 {
-	lockdep_assert_held(&vq->dev->lock);
-	return vq->state == KVH_VQ_STOPPED ? 0 : vq_quiesce(vq);
-}
-EXPORT_SYMBOL_GPL(kvh_vq_hold);
+	int ret = kvh_vq_hold(vq);
 
-/**
- * kvh_vq_resume() - serve again after kvh_vq_hold()
- * @vq: queue
- *
- * Context: Process context, device lock held.
- */
-void kvh_vq_resume(struct kvh_vq *vq)
-{
-	lockdep_assert_held(&vq->dev->lock);
-	if (vq->state == KVH_VQ_STOPPED)
-		return;
-	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
-	kvh_vq_wake(vq);
+	if (!ret)
+		kvh_vq_unload(vq);
+	return ret;
 }
-EXPORT_SYMBOL_GPL(kvh_vq_resume);
+EXPORT_SYMBOL_GPL(kvh_vq_stop);
 
 /**
  * kvh_vq_base() - ring position in the encoding of VHOST_GET_VRING_BASE
@@ -429,23 +370,6 @@ unsigned int kvh_vq_index(const struct kvh_vq *vq)
 	return vq->index;
 }
 EXPORT_SYMBOL_GPL(kvh_vq_index);
-
-/**
- * kvh_vq_held() - is somebody waiting for nothing to be in flight?
- * @vq: queue
- *
- * From then on nothing may wait for a decision of the owner. The queue's worker
- * gets a turn after it has become so.
- *
- * Context: Worker, queue lock held; else any, lockless, while a chain of the
- * queue is in flight.
- * Return: true if so
- */
-bool kvh_vq_held(const struct kvh_vq *vq)
-{
-	return READ_ONCE(vq->hold) == KVH_HOLD_DRAIN;
-}
-EXPORT_SYMBOL_GPL(kvh_vq_held);
 
 /**
  * kvh_vq_signal_error() - tell the owner that a queue needs it

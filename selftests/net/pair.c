@@ -163,26 +163,37 @@ static u64 features_of(const struct pair_opts *o)
 	       (u64)(o->no_hdr || o->packet) << VHOST_NET_F_VIRTIO_NET_HDR;
 }
 
-/**
- * pair_prepare() - everything but setting the backend
- * @p: result
- * @o: options
- */
-void pair_prepare(struct pair *p, const struct pair_opts *o)
+static void pair_rings(struct pair *p)
 {
+	const struct pair_opts *o = &p->o;
 	unsigned int i, f = (o->no_event ? 0 : VQ_EVENT_IDX) | (o->packed ? VQ_PACKED : 0) |
 			    (o->in_order ? VQ_IN_ORDER : 0);
 	struct vhost_vring_state s;
 
+	p->k.queues = 2;
+	for (i = 0; i < 2; i++) {
+		vq_init(&p->k.q[i], &p->k.mem, o->size ? o->size : 256, f);
+		kvhost_ring_setup(&p->k, i, vq_base(&p->k.q[i]));
+		s = (struct vhost_vring_state) { i, o->busyloop };
+		KVHOST_IOCTL(&p->k, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &s);
+	}
+}
+
+/**
+ * pair_device() - everything but the backend
+ * @p: result
+ * @o: options
+ */
+void pair_device(struct pair *p, const struct pair_opts *o)
+{
+	const char *node = o->node ? o->node : KVHOST_NET_NODE;
+
 	memset(p, 0, sizeof(*p));
 	p->o = *o;
-	own_netns();
-	strcpy(p->dev, "tap0");
-	p->back = o->packet ? packet_back(p) : o->macvtap ? macvtap_back(p) :
-						tap_open(p->dev, o);
-	p->peer = packet_open(p->dev);
-	p->k.fd = open(KVHOST_NET_NODE, O_RDWR | O_CLOEXEC);
-	must(p->k.fd >= 0, "%s: %m", KVHOST_NET_NODE);
+	p->back = -1;
+	p->peer = -1;
+	p->k.fd = open(node, O_RDWR | O_CLOEXEC);
+	must(p->k.fd >= 0, "%s: %m", node);
 	gmem_init(&p->k.mem);
 	p->buf = gmem_alloc(&p->k.mem, GMEM_MID, 2 << 20, 4096);
 	KVHOST_IOCTL(&p->k, VHOST_SET_OWNER, NULL);
@@ -191,13 +202,22 @@ void pair_prepare(struct pair *p, const struct pair_opts *o)
 	if (o->registered)
 		must(!__kvhost_mem_mode(&p->k, KVHOST_MEM_REGISTERED), "KVHOST_SET_MEM_MODE");
 	kvhost_set_mem(&p->k);
-	p->k.queues = 2;
-	for (i = 0; i < 2; i++) {
-		vq_init(&p->k.q[i], &p->k.mem, o->size ? o->size : 256, f);
-		kvhost_ring_setup(&p->k, i, vq_base(&p->k.q[i]));
-		s = (struct vhost_vring_state) { i, o->busyloop };
-		KVHOST_IOCTL(&p->k, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &s);
-	}
+	pair_rings(p);
+}
+
+/**
+ * pair_prepare() - everything but setting the backend
+ * @p: result
+ * @o: options
+ */
+void pair_prepare(struct pair *p, const struct pair_opts *o)
+{
+	own_netns();
+	pair_device(p, o);
+	strcpy(p->dev, "tap0");
+	p->back = o->packet ? packet_back(p) : o->macvtap ? macvtap_back(p) :
+						tap_open(p->dev, o);
+	p->peer = packet_open(p->dev);
 }
 
 /**

@@ -33,6 +33,7 @@
  * @indirect:  buffers are laid into indirect tables
  * @registered: in registered memory
  * @busyloop:  microseconds
+ * @node:      device node; default KVHOST_NET_NODE
  */
 struct pair_opts {
 	unsigned int size;
@@ -48,6 +49,7 @@ struct pair_opts {
 	bool indirect;
 	bool registered;
 	unsigned int busyloop;
+	const char *node;
 };
 
 /**
@@ -73,6 +75,7 @@ int tap_open(const char *dev, const struct pair_opts *o);
 void dev_up(const char *dev, int mtu);
 int __net_backend(int fd, unsigned int index, int back);
 void net_backend(int fd, unsigned int index, int back);
+void pair_device(struct pair *p, const struct pair_opts *o);
 void pair_prepare(struct pair *p, const struct pair_opts *o);
 void pair_start(struct pair *p, const struct pair_opts *o);
 void pair_stop(struct pair *p);
