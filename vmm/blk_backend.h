@@ -88,6 +88,7 @@ struct blk_backend {
  * @opt:    its options
  * @mem:    guest RAM
  * @queues: number of queues
+ * @vqs:    the queues; only their doorbells are used before @queue_start
  * @writeback: a write need not be durable when it completes, until a driver
  *          decides
  * @err_fd: eventfd to raise when a queue breaks
@@ -98,6 +99,7 @@ struct blk_setup {
 	const struct disk_options *opt;
 	const struct guest_memory *mem;
 	unsigned int queues;
+	const struct virtio_queue *vqs;
 	bool writeback;
 	int err_fd;
 };

@@ -65,13 +65,21 @@ struct io_uring_sqe *blk_user_sqe(struct blk_user *u, void *ptr,
 	return sqe;
 }
 
-static void arm_control(struct blk_user *u)
+/* Return: true if commands are listened to; else try again before sleeping. */
+static bool arm_control(struct blk_user *u)
 {
-	struct io_uring_sqe *sqe = blk_user_sqe(u, u, USER_TAG_CONTROL);
+	struct io_uring_sqe *sqe;
 
-	if (sqe)
-		io_uring_prep_read(sqe, u->control_fd, &u->control,
-				   sizeof(u->control), 0);
+	if (u->armed)
+		return true;
+	sqe = blk_user_sqe(u, u, USER_TAG_CONTROL);
+	if (!sqe)
+		return false;
+	io_uring_prep_read(sqe, USER_FILE_CONTROL, &u->control,
+			   sizeof(u->control), 0);
+	sqe->flags |= IOSQE_FIXED_FILE;
+	u->armed = true;
+	return true;
 }
 
 static void ranges_done(struct blk_user *u)
@@ -145,7 +153,7 @@ static void dispatch(struct blk_user *u, uint64_t data, int res)
 		user_queue_kicked(ptr, res);
 		break;
 	case USER_TAG_CONTROL:
-		arm_control(u);
+		u->armed = false;
 		ranges_done(u);
 		break;
 	case USER_TAG_LIMIT:
@@ -169,31 +177,28 @@ static void reap(struct blk_user *u)
 static int create_uring(struct blk_user *u)
 {
 	uint64_t entries = (uint64_t)u->setup->opt->queue_size * u->nqueues;
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER |
-			 IORING_SETUP_DEFER_TASKRUN,
-	};
+	unsigned int i, nfds = USER_FILE_KICK + u->nqueues;
+	int *fds = calloc(nfds, sizeof(*fds));
 	int ret;
 
+	if (!fds)
+		return -ENOMEM;
+	fds[USER_FILE_DISK] = u->setup->disk->fd;
+	fds[USER_FILE_CONTROL] = u->control_fd;
+	for (i = 0; i < u->nqueues; i++)
+		fds[USER_FILE_KICK + i] = u->setup->vqs[i].kick_fd;
 	/* Room for every request, doorbell and command. */
 	entries += u->nqueues + 1;
 	if (entries < 2 * SUBMIT_ENTRIES)
 		entries = 2 * SUBMIT_ENTRIES;
-	params.cq_entries = entries < COMPLETE_MAX ? entries : COMPLETE_MAX;
-	ret = io_uring_queue_init_params(SUBMIT_ENTRIES, &u->uring, &params);
-	if (ret) {
-		u->uring.ring_fd = -1;
+	ret = user_ring_create(&u->uring, fds, nfds, SUBMIT_ENTRIES,
+			       entries < COMPLETE_MAX ? entries : COMPLETE_MAX);
+	if (ret)
 		log_error("%s: no io_uring for backend=user: %s%s",
 			  u->setup->name, strerror(-ret),
 			  ret == -EINVAL || ret == -ENOSYS ?
 			  "; it takes Linux 6.1 or newer" : "");
-		return ret;
-	}
-	ret = io_uring_register_files(&u->uring, &u->setup->disk->fd, 1);
-	if (ret)
-		log_error("%s: io_uring does not take '%s': %s",
-			  u->setup->name, u->setup->disk->path,
-			  strerror(-ret));
+	free(fds);
 	return ret;
 }
 
@@ -209,9 +214,8 @@ static void *io_thread(void *arg)
 	answer(u);
 	if (u->error)
 		return NULL;
-	arm_control(u);
 	while (!u->quit) {
-		if (more)
+		if (!arm_control(u) || more)
 			ret = io_uring_submit_and_get_events(&u->uring);
 		else
 			ret = io_uring_submit_and_wait(&u->uring, 1);

@@ -29,8 +29,10 @@
 /* Bounce buffers of one disk; requests wait beyond. */
 #define USER_BOUNCE_MAX	(16u << 20)
 
-/* Place of the disk in the ring's registered files. */
-#define USER_FILE_DISK	0
+/* Places in the ring's registered files; the doorbell of queue n is n behind. */
+#define USER_FILE_DISK		0
+#define USER_FILE_CONTROL	1
+#define USER_FILE_KICK		2
 
 /* Low bits of a completion's user data; the rest is a pointer. */
 #define USER_TAG_REQUEST	0u
@@ -45,15 +47,14 @@ struct blk_user;
  * struct user_queue - one virtqueue
  * @user:     its disk
  * @stats:    counters; written by the I/O thread, read by any
- * @kick_fd:  doorbell; this group is written while the queue is stopped
- * @call_fd:  interrupt
+ * @call_fd:  interrupt; this group is written while the queue is stopped
  * @ring:     the virtqueue
  * @requests: all requests
  * @table:    scratch for indirect tables
  * @order:    re-sequencing table, or NULL
  * @free:     unused requests; from here on the I/O thread's own
  * @nr_free:  how many
- * @kicks:    what the read of @kick_fd returns
+ * @kicks:    what the read of its doorbell returns
  * @armed:    that read is under way
  * @running:  take new chains
  * @broken:   malformed, takes nothing until it is started again
@@ -68,7 +69,6 @@ struct user_queue {
 	struct blk_user *user;
 	struct kvhost_vring_stats stats;
 
-	int kick_fd;
 	int call_fd;
 	struct kvh_ring ring;
 	struct blk_request *requests;
@@ -130,6 +130,7 @@ enum user_command {
  * @uring:    from here on the I/O thread's own
  * @ranger:   thread for requests that name ranges
  * @control:  what the read of @control_fd returns
+ * @armed:    that read is under way
  * @bounced:  bytes of bounce buffers
  * @limits:   how fast the disk may be used
  * @wait:     how long a queue waits for that
@@ -164,6 +165,7 @@ struct blk_user {
 	struct io_uring uring;
 	struct blk_ranger ranger;
 	uint64_t control;
+	bool armed;
 	size_t bounced;
 	struct kvh_limits limits;
 	struct __kernel_timespec wait;
@@ -195,6 +197,10 @@ void user_limit_set(struct blk_user *u, const struct disk_limits *limits);
 /* blk_user_halt.c */
 bool user_halt_keep(struct user_queue *q, struct blk_request *req, int res);
 void user_halt_resume(struct user_queue *q, uint32_t action);
+
+/* blk_user_ring.c */
+int user_ring_create(struct io_uring *ring, const int *fds, unsigned int nfds,
+		     unsigned int entries, unsigned int cqes);
 
 /* blk_user.c */
 struct io_uring_sqe *blk_user_sqe(struct blk_user *u, void *ptr,

@@ -49,6 +49,8 @@ static void arm(struct user_queue *q, uint64_t ns)
 	u->wait.tv_sec = 0;
 	u->wait.tv_nsec = ns < WAIT_MAX_NS ? ns : WAIT_MAX_NS;
 	io_uring_prep_timeout(sqe, &u->wait, 0, 0);
+	/* Has no file; the ring asks it of every entry. */
+	sqe->flags |= IOSQE_FIXED_FILE;
 	u->waiting = true;
 }
 

@@ -104,7 +104,6 @@ int user_queue_prepare(struct user_queue *q, uint64_t features,
 			       kvh_ring_driver_bytes(cfg.layout, cfg.size));
 	cfg.device = memory_at(mem, vq->device,
 			       kvh_ring_device_bytes(cfg.layout, cfg.size));
-	q->kick_fd = vq->kick_fd;
 	q->call_fd = vq->call_fd;
 	ret = alloc_parts(q, &cfg);
 	cfg.table = q->table;
@@ -148,7 +147,9 @@ static void arm_kick(struct user_queue *q)
 	sqe = blk_user_sqe(q->user, q, USER_TAG_KICK);
 	if (!sqe)
 		return;
-	io_uring_prep_read(sqe, q->kick_fd, &q->kicks, sizeof(q->kicks), 0);
+	io_uring_prep_read(sqe, USER_FILE_KICK + (q - q->user->queues),
+			   &q->kicks, sizeof(q->kicks), 0);
+	sqe->flags |= IOSQE_FIXED_FILE;
 	q->armed = true;
 }
 

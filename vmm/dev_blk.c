@@ -296,20 +296,34 @@ static int check_features(const struct dev_blk *blk)
 	return -EINVAL;
 }
 
+/* The doorbells of all queues come first: a backend may have to know them. */
+static int create_queues(struct dev_blk *blk, unsigned int queues)
+{
+	int ret = virtio_init(&blk->vdev, queues, blk->opt->queue_size);
+
+	blk->err_fd = ret ? ret : event_open();
+	if (blk->err_fd >= 0)
+		return 0;
+	log_error("%s: no eventfds for %u queues: %s", blk->name, queues,
+		  strerror(-blk->err_fd));
+	return blk->err_fd;
+}
+
 static int create_backend(struct dev_blk *blk)
 {
-	int ret;
+	unsigned int queues = blk->opt->queues ? blk->opt->queues :
+			      vm_cpus(blk->vm);
+	int ret = create_queues(blk, queues);
 
-	blk->err_fd = event_open();
-	if (blk->err_fd < 0)
-		return blk->err_fd;
+	if (ret)
+		return ret;
 	blk->setup = (struct blk_setup) {
 		.name = blk->name,
 		.disk = &blk->disk,
 		.opt = blk->opt,
 		.mem = vm_memory(blk->vm),
-		.queues = blk->opt->queues ? blk->opt->queues :
-			  vm_cpus(blk->vm),
+		.queues = queues,
+		.vqs = blk->vdev.queues,
 		.writeback = blk->opt->cache == DISK_CACHE_WRITEBACK,
 		.err_fd = blk->err_fd,
 	};
@@ -337,9 +351,7 @@ static int create_device(struct dev_blk *blk)
 	vdev->offered = offered(blk);
 	vdev->config = &blk->config;
 	vdev->config_len = sizeof(blk->config);
-	ret = virtio_init(vdev, blk->setup.queues, blk->opt->queue_size);
-	if (!ret)
-		ret = virtio_pci_create(&blk->pci, blk->vm, vdev, CLASS_CODE);
+	ret = virtio_pci_create(&blk->pci, blk->vm, vdev, CLASS_CODE);
 	if (!ret)
 		ret = loop_add(vm_loop(blk->vm), blk->err_fd, EPOLLIN,
 			       err_event, blk);

@@ -134,21 +134,23 @@ FIXTURE_SETUP(user)
 		.opt = &self->opt,
 		.mem = &self->mem,
 		.queues = QUEUES,
+		.vqs = self->vq,
 		.writeback = true,
 		.err_fd = self->err_fd,
 	};
+	for (int i = 0; i < QUEUES; i++) {
+		vq_init(&self->q[i], &self->gmem, QUEUE_SIZE,
+			variant->event_idx ? VQ_EVENT_IDX : 0);
+		as_virtio_queue(&self->vq[i], i, &self->q[i]);
+	}
 	ASSERT_EQ(0, blk_user_create(&self->backend, &self->setup));
 	self->features = VIRTIO_BIT(VIRTIO_F_VERSION_1) |
 			 VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC);
 	if (variant->event_idx)
 		self->features |= VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX);
 	ASSERT_EQ(0, OPS(self)->start(self->backend, self->features, true));
-	for (int i = 0; i < QUEUES; i++) {
-		vq_init(&self->q[i], &self->gmem, QUEUE_SIZE,
-			variant->event_idx ? VQ_EVENT_IDX : 0);
-		as_virtio_queue(&self->vq[i], i, &self->q[i]);
+	for (int i = 0; i < QUEUES; i++)
 		ASSERT_EQ(0, start_queue(self->backend, &self->vq[i]));
-	}
 	blkreq_init(&self->req, &self->gmem, GMEM_HIGH, MAX_DATA);
 }
 
