@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -20,6 +21,30 @@
 #include "util.h"
 
 #define BLOCK_MAX	65536u
+
+/* A VM that was just killed lets go of its disks a moment after its end. */
+#define BUSY_TRIES	40
+#define BUSY_NS		(50 * NSEC_PER_MSEC)
+
+static void complain_busy(const struct disk *disk, const struct disk_options *opt)
+{
+	const char *what = "in use by another VM or disk";
+	const char *mend = "add readonly=on to all of them";
+	const char *other = ", or share=on if its file system allows several hosts";
+
+	if (disk->device) {
+		what = "mounted, in use by another VM, or part of another device (see `lsblk`)";
+		mend = "add readonly=on";
+	} else if (disk->readonly) {
+		what = "written to by another VM or disk";
+		mend = "add share=on to read what changes meanwhile";
+		other = "";
+	} else if (opt->offset || opt->length) {
+		what = "in use, in that part, by another VM or disk";
+		mend = "choose an offset= and length= that do not overlap";
+	}
+	log_error("--disk path: '%s' is %s; end that, or %s%s", disk->path, what, mend, other);
+}
 
 static int open_failed(const struct disk *disk, int err)
 {
@@ -73,19 +98,55 @@ static bool direct_works(int fd, uint32_t align)
 	return ok;
 }
 
-static int open_file(struct disk *disk, bool direct)
+static int open_file(struct disk *disk, const struct disk_options *opt)
 {
 	int flags = O_CLOEXEC | (disk->readonly ? O_RDONLY : O_RDWR);
 
-	if (direct) {
+	/* Refused while it is mounted or claimed otherwise, and the reverse. */
+	if (disk->device && !disk->readonly && !opt->share)
+		flags |= O_EXCL;
+	disk->fd = -1;
+	if (opt->direct)
 		disk->fd = open(disk->path, flags | O_DIRECT);
-		if (disk->fd >= 0)
-			return 0;
-		if (errno != EINVAL)
-			return open_failed(disk, errno);
+	if (disk->fd < 0 && (!opt->direct || errno == EINVAL))
+		disk->fd = open(disk->path, flags);
+	return disk->fd < 0 ? -errno : 0;
+}
+
+static int lock_file(struct disk *disk, const struct disk_options *opt)
+{
+	int ret = disk_lock(disk, opt);
+
+	if (!ret || ret == -EBUSY)
+		return ret;
+	log_warn("--disk path: '%s' cannot be locked: %s; nothing keeps another VM from it",
+		 disk->path, strerror(-ret));
+	return 0;
+}
+
+/* Opens the file that nobody else may use in a way that excludes this. */
+static int claim(struct disk *disk, const struct disk_options *opt)
+{
+	const struct timespec pause = { .tv_nsec = BUSY_NS };
+	unsigned int tries;
+	int ret;
+
+	for (tries = 0;; tries++) {
+		ret = open_file(disk, opt);
+		if (!ret)
+			ret = lock_file(disk, opt);
+		if (ret != -EBUSY || tries == BUSY_TRIES)
+			break;
+		disk_close(disk);
+		nanosleep(&pause, NULL);
 	}
-	disk->fd = open(disk->path, flags);
-	return disk->fd < 0 ? open_failed(disk, errno) : 0;
+	if (ret == -EBUSY)
+		complain_busy(disk, opt);
+	else if (ret)
+		open_failed(disk, -ret);
+	if (ret)
+		disk_close(disk);
+	return ret;
 }
 
 static int probe_block(struct disk *disk, uint64_t *size)
@@ -176,7 +237,10 @@ static int check_range(struct disk *disk, const struct disk_options *opt,
  * @disk: filled in
  * @opt:  the option
  *
- * Return: 0, -EINVAL for what cannot be a disk, or -errno of open().
+ * The file is locked as disk_lock.c says until it is closed.
+ *
+ * Return: 0; -EINVAL for what cannot be a disk; -EBUSY for one that somebody else
+ * uses; or -errno of open().
  */
 int disk_open(struct disk *disk, const struct disk_options *opt)
 {
@@ -188,11 +252,12 @@ int disk_open(struct disk *disk, const struct disk_options *opt)
 	disk->path = opt->path;
 	disk->readonly = opt->readonly;
 	ret = check_kind(disk, &st);
+	disk->device = !ret && S_ISBLK(st.st_mode);
 	if (!ret)
-		ret = open_file(disk, opt->direct);
+		ret = claim(disk, opt);
 	if (ret)
 		return ret;
-	if (S_ISBLK(st.st_mode))
+	if (disk->device)
 		ret = probe_block(disk, &size);
 	else
 		probe_file(disk, &st, &size);
@@ -220,7 +285,7 @@ int disk_resize(struct disk *disk, const struct disk_options *opt)
 	if (fstat(disk->fd, &st))
 		return -errno;
 	size = st.st_size;
-	if (S_ISBLK(st.st_mode) && ioctl(disk->fd, BLKGETSIZE64, &size))
+	if (disk->device && ioctl(disk->fd, BLKGETSIZE64, &size))
 		return -errno;
 	if (size > opt->offset)
 		bytes = size - opt->offset;

@@ -16,6 +16,7 @@ struct disk_options;
  * struct disk - constant once open but for @bytes, which is the main thread's
  * @fd:       the file
  * @path:     its name, for messages
+ * @device:   it is a block device, else a regular file
  * @readonly: @fd cannot write
  * @direct:   @fd bypasses the page cache: offset, length and address of an
  *            access are multiples of @align
@@ -28,6 +29,7 @@ struct disk_options;
 struct disk {
 	int fd;
 	const char *path;
+	bool device;
 	bool readonly;
 	bool direct;
 	uint32_t align;
@@ -41,5 +43,8 @@ struct disk {
 int disk_open(struct disk *disk, const struct disk_options *opt);
 int disk_resize(struct disk *disk, const struct disk_options *opt);
 void disk_close(struct disk *disk);
+
+/* disk_lock.c: writes nothing. */
+int disk_lock(const struct disk *disk, const struct disk_options *opt);
 
 #endif

@@ -66,6 +66,8 @@ static const struct option_def disk_table[] = {
 	  .def = "kernel", .choices = backends, .help = "who processes the queues" },
 	{ .name = "readonly", .arg = "on|off", .kind = KIND_BOOL, .off = DISK(readonly),
 	  .def = "off", .help = "refuse writes" },
+	{ .name = "share", .arg = "on|off", .kind = KIND_BOOL, .off = DISK(share), .def = "off",
+	  .help = "let others write to it at the same time, as a cluster file system does" },
 	{ .name = "serial", .arg = "STRING", .kind = KIND_STRING, .off = DISK(serial), .def = "",
 	  .max = OPTIONS_SERIAL_BYTES, .help = "serial number the guest reads" },
 	{ .name = "queues", .arg = "N", .kind = KIND_UINT, .off = DISK(queues), .min = 1,

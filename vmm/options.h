@@ -58,6 +58,7 @@ struct disk_limits {
  * @path:       block device or regular file; never NULL
  * @backend:    who processes the queues
  * @readonly:   refuse writes
+ * @share:      others may use @path at the same time
  * @serial:     what the guest reads as the disk's serial number, at most
  *              OPTIONS_SERIAL_BYTES bytes; never NULL, "" when not given
  * @queues:     virtqueues; 0 when not given: one per vCPU
@@ -81,6 +82,7 @@ struct disk_options {
 	const char *path;
 	enum disk_backend backend;
 	bool readonly;
+	bool share;
 	const char *serial;
 	unsigned int queues;
 	unsigned int queue_size;

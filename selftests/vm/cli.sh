@@ -43,7 +43,7 @@ refused()
 
 run=(run --kernel "$KERNEL" --serial none)
 
-plan 32
+plan 39
 expect 'no command is wrong use' refused 2 help
 expect 'an unknown command is named' refused 2 "'start'" start
 expect 'no kernel is wrong use' refused 2 '--kernel' run
@@ -83,6 +83,35 @@ expect 'a node that is none is refused' \
 	refused 3 '/dev/null' "${run[@]}" --disk "path=$image,node=/dev/null"
 expect 'more shared workers than queues are refused' \
 	refused 3 'workers=3' "${run[@]}" --disk "path=$image,queues=2,workers=3"
+
+# V8: a disk that somebody else uses. Two VMs, then one and a mount.
+"$VMM" "${run[@]}" --control "$WORK/first" --disk "path=$image,length=1M,backend=user" \
+	--disk "path=$image,offset=1M,length=1M,backend=kernel" </dev/null >"$WORK/first.out" 2>&1 &
+guest_pid=$!
+for try in $(seq 200); do
+	"$VMM" ctl "$WORK/first" status >"$WORK/out" 2>&1 && break
+	sleep 0.1
+done
+expect 'V8: a VM runs on two ranges of a file' [ "$try" -lt 200 ]
+for backend in kernel user; do
+	expect "V8: backend=$backend: a file that another VM writes to is refused" \
+		refused 3 "image.*in use by another VM.*readonly=on" \
+		"${run[@]}" --disk "path=$image,backend=$backend"
+done
+expect 'V8: so is a range of it that overlaps' \
+	refused 3 'do not overlap' "${run[@]}" --disk "path=$image,offset=512K,length=1M"
+guest_kill
+null_blk kvh_mounted 16 || exit 1
+mkdir "$WORK/mounted"
+mkfs.ext4 -q "$disk" && mount "$disk" "$WORK/mounted" || exit 1
+at_exit "umount $WORK/mounted"
+for backend in kernel user; do
+	expect "V8: backend=$backend: a device that is mounted is refused" \
+		refused 3 "$disk.*is mounted" "${run[@]}" --disk "path=$disk,backend=$backend"
+done
+# Once more with nobody else, wrong in a way that shows after the disk was opened.
+expect 'V8: a VM that was killed has let go of its disks' \
+	refused 3 '/dev/null' "${run[@]}" --disk "path=$image,node=/dev/null"
 
 unchanged()
 {

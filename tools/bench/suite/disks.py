@@ -52,7 +52,8 @@ class Backing(host.Backing):
 def kvhost_disk(way, kind, path, options, queues):
     """A --disk of our VMM."""
     poll = f",poll={options.poll}" if options.poll is not None and "kernel" in way.option else ""
-    return ["--disk", f"path={path},{way.option},queues={queues},serial={kind}-{way.name}{poll}"]
+    return ["--disk", f"path={path},share=on,{way.option},queues={queues},"
+            f"serial={kind}-{way.name}{poll}"]
 
 
 def qemu_disk(way, kind, path, options, queues):

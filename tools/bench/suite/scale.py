@@ -82,7 +82,7 @@ class Crowd:
             for index in range(len(self.guests), min(count, len(self.guests) + BOOTS)):
                 path = self.devices.get(index).path
                 disks = [word for backend in BACKENDS for word in
-                         ("--disk", f"path={path},backend={backend}{self.poll(backend)}")]
+                         ("--disk", f"path={path},share=on,backend={backend}{self.poll(backend)}")]
                 command = kvhost_command(self.options, self.image, 1, disks, MEMORY_MIB)
                 log = open(f"{WORK}/scale-{index}.log", "wb")  # pylint: disable=R1732
                 fresh.append(Guest(f"{index}", command, log))
@@ -179,7 +179,7 @@ class Idler:
     """A VM whose guest leaves its disks alone, in a control group of its own."""
 
     def __init__(self, options, image, path, backend, shape):
-        disk = f"path={path},backend={backend},queues={shape.queues}"
+        disk = f"path={path},share=on,backend={backend},queues={shape.queues}"
         if backend == "kernel" and options.poll is not None:
             disk += f",poll={options.poll}"
         command = kvhost_command(options, image, shape.cpus, ["--disk", disk] * shape.devices,
