@@ -41,13 +41,6 @@
  */
 #define STOP_GRACE_NS	5000000000ull
 
-static bool is_device(const struct disk *disk)
-{
-	struct stat st;
-
-	return !fstat(disk->fd, &st) && S_ISBLK(st.st_mode);
-}
-
 /*
  * Does the device know this ioctl? It is asked for a range that is not made of
  * sectors, which one that does refuses as such.
@@ -112,7 +105,7 @@ void blk_range_probe(struct blk_backend *base, const struct disk *disk)
 	if (disk->readonly)
 		return;
 	base->serves = KVHOST_BLK_WRITE_ZEROES;
-	if (!is_device(disk)) {
+	if (!disk->device) {
 		if (file_punches(disk))
 			base->serves |= KVHOST_BLK_DISCARD;
 		return;
@@ -161,7 +154,7 @@ static int carry_out(const struct disk *disk, uint32_t type, uint64_t pos, uint6
 		return zero(disk, pos, bytes, unmap);
 	if (type == VIRTIO_BLK_T_SECURE_ERASE)
 		return ioctl(disk->fd, BLKSECDISCARD, range) ? -errno : 0;
-	if (is_device(disk))
+	if (disk->device)
 		return ioctl(disk->fd, BLKDISCARD, range) ? -errno : 0;
 	return punch(disk, pos, bytes);
 }
@@ -192,19 +185,22 @@ static int carry_out_steps(struct blk_ranger *r, const struct blk_request *req,
 	return ret;
 }
 
-static int carry_out_all(struct blk_ranger *r, const struct blk_request *req)
+static int carry_out_all(struct blk_ranger *r, struct blk_request *req)
 {
 	unsigned int i;
 	int ret = 0;
 
+	req->unsynced = false;
 	r->step = KVH_STEP_FIRST;
 	for (i = 0; !ret && i < req->nr_ranges; i++)
 		ret = carry_out_steps(r, req, &req->ranges[i]);
 	/* A discard is advice. */
 	if (ret == -EINTR && req->type == VIRTIO_BLK_T_DISCARD)
 		return 0;
-	if (!ret && req->durable && fdatasync(r->disk->fd))
+	if (!ret && req->durable && fdatasync(r->disk->fd)) {
 		ret = -errno;
+		req->unsynced = true;
+	}
 	return ret;
 }
 

@@ -54,7 +54,8 @@ enum blk_op {
  * @type:     of BLK_RANGES: VIRTIO_BLK_T_*
  * @ranges:   of BLK_RANGES: the ranges, or NULL
  * @nr_ranges: how many
- * @durable:  of BLK_RANGES: it has to be on the medium when it ends
+ * @durable:  of BLK_WRITE and BLK_RANGES: it has to be on the medium when it ends
+ * @unsynced: of BLK_RANGES: making it durable is what failed
  * @result:   of BLK_RANGES: 0 or -errno
  * @owner:    for whoever keeps the request
  * @next:     for lists of the owner
@@ -80,6 +81,7 @@ struct blk_request {
 	struct kvh_blk_range *ranges;
 	unsigned int nr_ranges;
 	bool durable;
+	bool unsynced;
 	int result;
 	void *owner;
 	struct blk_request *next;

@@ -131,6 +131,7 @@ enum user_command {
  * @ranger:   thread for requests that name ranges
  * @control:  what the read of @control_fd returns
  * @armed:    that read is under way
+ * @lost:     0, or the error that told of writes the page cache has lost
  * @bounced:  bytes of bounce buffers
  * @limits:   how fast the disk may be used
  * @wait:     how long a queue waits for that
@@ -166,6 +167,7 @@ struct blk_user {
 	struct blk_ranger ranger;
 	uint64_t control;
 	bool armed;
+	int lost;
 	size_t bounced;
 	struct kvh_limits limits;
 	struct __kernel_timespec wait;
@@ -197,6 +199,8 @@ void user_limit_set(struct blk_user *u, const struct disk_limits *limits);
 /* blk_user_halt.c */
 bool user_halt_keep(struct user_queue *q, struct blk_request *req, int res);
 void user_halt_resume(struct user_queue *q, uint32_t action);
+void user_halt_note_lost(struct blk_user *u, const struct blk_request *req,
+			 int res);
 
 /* blk_user_ring.c */
 int user_ring_create(struct io_uring *ring, const int *fds, unsigned int nfds,

@@ -16,6 +16,7 @@
 #include "disk.h"
 #include "event.h"
 #include "options.h"
+#include "util.h"
 
 static bool failed(const struct blk_request *req, int res)
 {
@@ -101,4 +102,43 @@ void user_halt_resume(struct user_queue *q, uint32_t action)
 			blk_request_done(req, -EIO);
 		user_queue_retry(q, req);
 	}
+}
+
+/* Return: true if the end of @req told how it went to make data durable. */
+static bool synced(const struct blk_request *req)
+{
+	switch (req->op) {
+	case BLK_FLUSH:
+		return true;
+	case BLK_WRITE:
+		return req->durable;
+	case BLK_RANGES:
+		return req->unsynced;
+	default:
+		return false;
+	}
+}
+
+/**
+ * user_halt_note_lost() - remember that the host lost writes of the guest
+ * @u:   the disk
+ * @req: a request that ended
+ * @res: bytes, or -errno
+ *
+ * The page cache drops what it cannot write back, and an open file is told once.
+ * The guest may ask again, or on another queue: from then on every flush fails,
+ * until the VM ends. Direct I/O to a device does not go through the page cache.
+ */
+void user_halt_note_lost(struct blk_user *u, const struct blk_request *req,
+			 int res)
+{
+	const struct disk *disk = u->setup->disk;
+
+	if (res >= 0 || res == -EINTR || res == -EAGAIN || res == -EOPNOTSUPP)
+		return;
+	if (u->lost || !synced(req) || (disk->direct && disk->device))
+		return;
+	u->lost = res;
+	log_warn("%s: '%s' lost data that was written to it: %s; every flush fails until the VM is started anew",
+		 u->setup->name, disk->path, strerror(-res));
 }

@@ -304,8 +304,13 @@ static int issue(struct user_queue *q, struct blk_request *req)
 
 	if (ret)
 		return ret;
+	if (req->op == BLK_FLUSH && u->lost) {
+		if (user_halt_keep(q, req, u->lost))
+			return 0;
+		blk_request_done(req, u->lost);
+	}
+	req->durable = !__atomic_load_n(&u->writeback, __ATOMIC_RELAXED);
 	if (req->op == BLK_RANGES) {
-		req->durable = !__atomic_load_n(&u->writeback, __ATOMIC_RELAXED);
 		blk_range_submit(&u->ranger, req);
 		return 0;
 	}
@@ -323,8 +328,7 @@ static int issue(struct user_queue *q, struct blk_request *req)
 				    IORING_FSYNC_DATASYNC);
 	else
 		prepare_io(sqe, req);
-	if (req->op == BLK_WRITE &&
-	    !__atomic_load_n(&u->writeback, __ATOMIC_RELAXED))
+	if (req->op == BLK_WRITE && req->durable)
 		sqe->rw_flags = RWF_DSYNC;
 	sqe->flags |= IOSQE_FIXED_FILE;
 	return 0;
@@ -339,10 +343,13 @@ static int issue(struct user_queue *q, struct blk_request *req)
  */
 void user_queue_completed(struct blk_request *req, int res)
 {
-	if (user_halt_keep(req->owner, req, res))
+	struct user_queue *q = req->owner;
+
+	user_halt_note_lost(q->user, req, res);
+	if (user_halt_keep(q, req, res))
 		return;
 	blk_request_done(req, res);
-	user_queue_retry(req->owner, req);
+	user_queue_retry(q, req);
 }
 
 /**

@@ -98,6 +98,9 @@ static long blk_set_backend(struct kvh_dev *dev, void __user *argp)
 		return PTR_ERR(disk);
 	ret = kvh_dev_hold(dev);
 	if (!ret) {
+		/* The same open file, in another mode: what it has lost stays lost. */
+		if (bd->disk && bd->disk->file == disk->file)
+			disk->wb_err = bd->disk->wb_err;
 		swap(bd->disk, disk);
 		kvh_dev_resume(dev);
 	}

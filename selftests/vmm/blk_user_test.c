@@ -24,6 +24,7 @@
 #include "blk_range.h"
 #include "disk.h"
 #include "event.h"
+#include "fault.h"
 #include "memory.h"
 #include "options.h"
 #include "util.h"
@@ -716,6 +717,96 @@ TEST_F(user, file_shrinks)
 	ASSERT_EQ(0, ftruncate(self->file, DISK_BYTES / 2));
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR, DO(VIRTIO_BLK_T_IN, SECTORS - 8, 4096));
 	EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_IN, 0, 4096));
+}
+
+static void stop_all(struct _test_data_user *self)
+{
+	for (int i = 0; i < QUEUES; i++) {
+		OPS(self)->queue_stop(self->backend, &self->vq[i]);
+		vq_reset(&self->q[i], 0);
+	}
+}
+
+static int start_all(struct _test_data_user *self)
+{
+	int ret = OPS(self)->start(self->backend, self->features, true);
+
+	for (int i = 0; !ret && i < QUEUES; i++)
+		ret = start_queue(self->backend, &self->vq[i]);
+	return ret;
+}
+
+static void lose(int err)
+{
+	__atomic_store_n(&fault.sync, err, __ATOMIC_RELEASE);
+}
+
+/*
+ * V7: the page cache drops what it cannot write back, and the kernel tells once.
+ * Whatever request hears of it, every flush from then on fails, on all queues.
+ */
+TEST_F(user, V7_lost_writes_stay_lost)
+{
+	static const int how[] = {
+		VIRTIO_BLK_T_FLUSH, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_WRITE_ZEROES,
+	};
+
+	if (variant->readonly)
+		return;
+	for (unsigned int i = 0; i < ARRAY_SIZE(how); i++) {
+		bool flush = how[i] == VIRTIO_BLK_T_FLUSH;
+
+		EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_FLUSH, 0, 0));
+		/* In write-through mode a write makes durable, and so does what names ranges. */
+		OPS(self)->set_writeback(self->backend, flush);
+		lose(-EIO);
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, how[i] == VIRTIO_BLK_T_WRITE_ZEROES ?
+			  RANGE(how[i], 0, 8, 0) : DO(how[i], 0, flush ? 0 : 4096));
+		EXPECT_EQ(0, fault.sync);
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, DO(VIRTIO_BLK_T_FLUSH, 0, 0));
+		EXPECT_EQ(1, self->req.used_len);
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, blk_do(&self->req, &self->q[1], VIRTIO_BLK_T_FLUSH,
+						     0, 0));
+		/* A cache mode that changes, a queue and a device that are reset: no cure. */
+		OPS(self)->set_writeback(self->backend, !flush);
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, DO(VIRTIO_BLK_T_FLUSH, 0, 0));
+		stop_all(self);
+		ASSERT_EQ(0, start_all(self));
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, DO(VIRTIO_BLK_T_FLUSH, 0, 0));
+		/* Data that is there can be read and written. */
+		EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_OUT, 0, 4096));
+		EXPECT_EQ(VIRTIO_BLK_S_OK, DO(VIRTIO_BLK_T_IN, 0, 4096));
+		/* A backend that is set anew begins anew. */
+		stop_all(self);
+		OPS(self)->destroy(self->backend);
+		ASSERT_EQ(0, blk_user_create(&self->backend, &self->setup));
+		ASSERT_EQ(0, start_all(self));
+	}
+}
+
+/* V7: with error=stop a flush can be tried again, but never reports what was lost. */
+TEST_F(user, V7_resume_does_not_bring_back_what_was_lost)
+{
+	struct kvhost_blk_error err = { 0 };
+
+	if (variant->readonly)
+		return;
+	self->opt.error = DISK_ERROR_STOP;
+	lose(-ENOSPC);
+	blkreq_set(&self->req, VIRTIO_BLK_T_FLUSH, 0, 0);
+	ASSERT_LE(0, blkreq_submit(&self->req, &self->q[0], NULL));
+	for (unsigned int tries = 1; tries <= 3; tries++) {
+		EXPECT_TRUE(eventfd_wait(self->err_fd, ERROR_MS));
+		eventfd_take(self->err_fd);
+		OPS(self)->error(self->backend, &err);
+		EXPECT_EQ(1, err.held);
+		EXPECT_EQ(tries, err.count);
+		EXPECT_EQ(-ENOSPC, err.error);
+		EXPECT_EQ(BLK_NO_STATUS, blkreq_status(&self->req));
+		EXPECT_EQ(0, OPS(self)->resume(self->backend, tries < 3 ?
+					       KVHOST_BLK_RETRY : KVHOST_BLK_REPORT));
+	}
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blkreq_wait(&self->req, &self->q[0]));
 }
 
 /* Requests per second of @n requests, one at a time, queues in turn; 0: one failed. */
