@@ -10,6 +10,7 @@
 #define KVH_CORE_H
 
 #include <linux/atomic.h>
+#include <linux/cache.h>
 #include <linux/eventfd.h>
 #include <linux/llist.h>
 #include <linux/miscdevice.h>
@@ -141,7 +142,6 @@ struct kvh_worker {
 
 /**
  * struct kvh_vq_stats - counters; written under kvh_vq.lock unless noted
- * @kicks:         doorbells, written by whoever rings
  * @polls:         times work was found without a doorbell
  * @chains:        chains taken
  * @bytes_read:    readable bytes of the chains taken
@@ -155,7 +155,6 @@ struct kvh_worker {
  * @misses:        translations asked for
  */
 struct kvh_vq_stats {
-	atomic64_t kicks;
 	u64 polls;
 	u64 chains;
 	u64 bytes_read;
@@ -313,6 +312,7 @@ struct kvh_miss {
  * @worker:    thread that serves the queue, NULL until it needs one; changed
  *             under kvh_dev.lock and @lock
  * @work:      "look at the queue", queued from any context
+ * @kicks:     doorbells, counted by whoever rings
  * @idle:      woken by the worker after each turn that leaves nothing in
  *             flight, once it has dropped @lock
  * @watch:     entry of @idle while the last close has left the device behind
@@ -363,14 +363,22 @@ struct kvh_vq {
 	u64 log_base;
 	struct eventfd_ctx *log_ctx;
 
-	struct kvh_worker __rcu *worker;
-	struct kvh_work work;
 	wait_queue_head_t idle;
 	wait_queue_entry_t watch;
 	unsigned int in_flight;
 	struct kvh_vq_stats stats;
 	void *backend_stats;
+
+	/* A cache line of those who ring; the worker writes it once for each wake-up. */
+	struct kvh_work work ____cacheline_aligned_in_smp;
+	struct kvh_worker __rcu *worker;
+	atomic64_t kicks;
 };
+
+/* Nothing else is in that line, of this queue or of the next in the array. */
+static_assert(offsetofend(struct kvh_vq, kicks) - offsetof(struct kvh_vq, work) <=
+	      SMP_CACHE_BYTES);
+static_assert(sizeof(struct kvh_vq) - offsetof(struct kvh_vq, work) == SMP_CACHE_BYTES);
 
 /**
  * struct kvh_end - a device whose last close could not wait for it

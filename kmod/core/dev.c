@@ -7,6 +7,7 @@
  * last close (end.c), wherever that happens.
  */
 #include <linux/fs.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/sched/mm.h>
@@ -288,7 +289,9 @@ static int dev_open(struct inode *inode, struct file *file)
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
 	if (!dev)
 		goto err_module;
-	dev->vqs = kvcalloc(backend->nvqs, sizeof(*dev->vqs), GFP_KERNEL_ACCOUNT);
+	/* A power of two is aligned to its size, or to a page, so queues to cache lines. */
+	dev->vqs = kvzalloc(roundup_pow_of_two(array_size(backend->nvqs, sizeof(*dev->vqs))),
+			    GFP_KERNEL_ACCOUNT);
 	if (!dev->vqs)
 		goto err_free;
 	mutex_init(&dev->lock);

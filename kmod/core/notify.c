@@ -17,7 +17,7 @@ static int kick_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, vo
 	struct kvh_vq *vq = container_of(wait, struct kvh_vq, kick.wait);
 
 	if (key_to_poll(key) & EPOLLIN) {
-		atomic64_inc(&vq->stats.kicks);
+		atomic64_inc(&vq->kicks);
 		trace_kvh_vq_kick(vq);
 		kvh_vq_wake(vq);
 	}

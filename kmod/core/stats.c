@@ -36,7 +36,7 @@ static void stats_fill(struct kvh_vq *vq, struct kvhost_vring_stats *out)
 		     KVHOST_VRING_RUNNING != (int)KVH_VQ_RUNNING);
 	out->state = READ_ONCE(vq->state);
 	out->in_flight = READ_ONCE(vq->in_flight);
-	out->kicks = atomic64_read(&s->kicks);
+	out->kicks = atomic64_read(&vq->kicks);
 	out->polls = READ_ONCE(s->polls);
 	out->chains = READ_ONCE(s->chains);
 	out->bytes_read = READ_ONCE(s->bytes_read);
