@@ -37,7 +37,7 @@ static bool on_disk(const struct kvh_blk_limits *lim, u64 sector, u64 bytes)
 	u64 n = bytes >> KVH_BLK_SECTOR_SHIFT;
 	u64 block = lim->lbs >> KVH_BLK_SECTOR_SHIFT;
 	/* A disk may be resized at any time: one load. */
-	u64 capacity = __atomic_load_n(&lim->capacity, __ATOMIC_RELAXED);
+	u64 capacity = kvh_private_once64(&lim->capacity);
 
 	if (!bytes || bytes & (lim->lbs - 1) || sector & (block - 1))
 		return false;

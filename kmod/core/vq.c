@@ -117,8 +117,9 @@ static void vq_free_scratch(struct kvh_vq *vq)
 
 static int vq_alloc_scratch(struct kvh_vq *vq)
 {
-	vq->table = kvmalloc_array(KVH_CHAIN_SEGS_MAX, sizeof(struct vring_desc),
-				   GFP_KERNEL_ACCOUNT);
+	/* Zeroed: what the processor reads ahead of a check is no old kernel memory. */
+	vq->table = kvcalloc(KVH_CHAIN_SEGS_MAX, sizeof(struct vring_desc),
+			     GFP_KERNEL_ACCOUNT);
 	vq->order = kvcalloc(vq->size, sizeof(*vq->order), GFP_KERNEL_ACCOUNT);
 	vq->chains = kvmalloc_array(KVH_BATCH, sizeof(*vq->chains), GFP_KERNEL_ACCOUNT);
 	vq->segs = kvmalloc_array(KVH_VQ_SEGS, sizeof(*vq->segs), GFP_KERNEL_ACCOUNT);

@@ -16,7 +16,11 @@
  *    for smp_load_acquire() and smp_store_release();
  *  - kvh_mb(), a full barrier between a store and a later load (smp_mb());
  *  - kvh_private_le64() and kvh_private_le32(), which read a little-endian word
- *    of private memory;
+ *    of private memory; kvh_private_once64(), which reads a word of private memory
+ *    that another thread may change, once;
+ *  - kvh_index_nospec(), which keeps an index that the driver chose, and that was
+ *    found to be at most @mask, below a power of two also where the processor
+ *    goes ahead of the check;
  *  - struct kvh_env, the ring code's unknown, which only travels from the
  *    caller of kvh_ring_take() to kvh_env_read_guest().
  *
@@ -119,6 +123,19 @@ static __always_inline u64 kvh_private_le64(const __le64 *p)
 static __always_inline u32 kvh_private_le32(const __le32 *p)
 {
 	return le32_to_cpu(*p);
+}
+
+static __always_inline u64 kvh_private_once64(const u64 *p)
+{
+	return READ_ONCE(*p);
+}
+
+/* One AND. array_index_nospec() takes three instructions, because it serves any size. */
+static __always_inline size_t kvh_index_nospec(size_t index, u32 mask)
+{
+	/* The compiler knows what was checked, and must not use it. */
+	OPTIMIZER_HIDE_VAR(index);
+	return index & mask;
 }
 
 #endif /* KVH_ENV_H */

@@ -149,6 +149,7 @@ static __always_inline u64 kvh_desc_word(const u8 *desc, u32 off, bool copied)
 static __always_inline int kvh_walk_links(struct kvh_walk *w, const u8 *desc,
 					  u32 count, u32 kind, bool copied)
 {
+	const u32 last = count - 1;
 	int err;
 
 	while (w->kind == (kind | KVH_DESC_NEXT)) {
@@ -157,10 +158,12 @@ static __always_inline int kvh_walk_links(struct kvh_walk *w, const u8 *desc,
 		if (unlikely(err))
 			return err;
 		w->i = KVH_SPLIT_NEXT(w->word);
-		if (unlikely(w->i >= count))
+		if (unlikely(w->i > last))
 			return KVH_FAULT_NEXT_RANGE;
 		if (unlikely(w->seg == w->end))
 			return -ENOSPC;
+		/* A ring's size is a power of two; a table's place has the largest. */
+		w->i = kvh_index_nospec(w->i, copied ? KVH_CHAIN_SEGS_MAX - 1 : last);
 		w->word = kvh_desc_word(desc, KVH_DESC_BYTES * w->i + 8, copied);
 		w->kind = KVH_SPLIT_FLAGS(w->word) & KVH_DESC_KNOWN;
 	}

@@ -203,13 +203,15 @@ int kvh_split_take(struct kvh_ring *r, struct kvh_env *env,
 		return kvh_chain_stop(r, 0, err);
 
 	for (last = c + max_chains; c < last; c++, avail++) {
-		u32 head = kvh_fetch16(heads + 2 * (avail & mask)), flags;
+		size_t head = kvh_fetch16(heads + 2 * (avail & mask));
+		u32 flags;
 		u64 word;
 
 		if (unlikely(head > mask || seg == end)) {
 			err = head > mask ? KVH_FAULT_HEAD_RANGE : -ENOSPC;
 			break;
 		}
+		head = kvh_index_nospec(head, mask);
 		word = kvh_fetch64(desc + KVH_DESC_BYTES * head + 8);
 		flags = KVH_SPLIT_FLAGS(word);
 		c->id = head;

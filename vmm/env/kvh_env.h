@@ -117,4 +117,16 @@ static __always_inline u32 kvh_private_le32(const __le32 *p)
 	return *p;
 }
 
+static __always_inline u64 kvh_private_once64(const u64 *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static __always_inline size_t kvh_index_nospec(size_t index, u32 mask)
+{
+	/* The compiler knows what was checked, and must not use it. */
+	__asm__("" : "+r"(index));
+	return index & mask;
+}
+
 #endif
