@@ -215,6 +215,9 @@ void blk_queue_reap(struct kvh_vq *vq);
 bool blk_queue_pending(struct kvh_vq *vq);
 void blk_queue_put(struct blk_queue *bq, struct blk_req *req);
 
+/* touches.c */
+bool blk_queue_touches(struct kvh_vq *vq, u64 first, u64 last);
+
 /* request.c */
 void blk_req_start(struct blk_req *req, const struct kvh_chain *chain);
 void blk_req_retry(struct blk_req *req);

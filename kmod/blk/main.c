@@ -242,6 +242,7 @@ static const struct kvh_backend blk_backend = {
 	.serve = blk_queue_serve,
 	.reap = blk_queue_reap,
 	.pending = blk_queue_pending,
+	.touches = blk_queue_touches,
 	.gathers = true,
 	.counters = blk_counters,
 	.nr_counters = ARRAY_SIZE(blk_counters),

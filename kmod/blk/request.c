@@ -265,4 +265,7 @@ void blk_req_finish(struct blk_req *req)
 		kvh_vq_complete(vq, &req->chain);
 	}
 	kfree(req->ranges);
+	/* It needs no guest memory any more: see blk_queue_touches(). */
+	req->status_at.len = 0;
+	req->has_pin = false;
 }

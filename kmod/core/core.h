@@ -83,19 +83,35 @@ struct kvh_env {
 };
 
 /**
+ * struct kvh_ringplace - where a ring part lies in the owner's memory
+ * @at:  user address of each page
+ * @nr:  pages
+ * @max: places in @at
+ * @off: bytes of the first page before the part
+ * @end: user address behind the last byte
+ */
+struct kvh_ringplace {
+	u64 *at;
+	unsigned int nr;
+	unsigned int max;
+	unsigned int off;
+	u64 end;
+};
+
+/**
  * struct kvh_ringmem - one ring part, pinned and mapped into the kernel
  * @pages: its pages, NULL if they are those of registered memory
  * @nr:    number of pages
  * @ptr:   the ring part in the kernel's mapping
- * @uaddr: its address in the owner
  * @dirty: the kernel may write it
+ * @brief: it may be pinned for one turn of the worker only
  */
 struct kvh_ringmem {
 	struct page **pages;
 	unsigned int nr;
 	void *ptr;
-	u64 uaddr;
 	bool dirty;
+	bool brief;
 };
 
 /**
@@ -215,11 +231,13 @@ enum kvh_vq_state {
  * enum kvh_hold - does somebody want a queue to pause?
  * @KVH_HOLD_NONE:  no
  * @KVH_HOLD_TURN:  its worker shall end the turn; what is in flight stays so
+ * @KVH_HOLD_PAUSE: and begin none; see pause.c
  * @KVH_HOLD_DRAIN: nothing shall be in flight
  */
 enum kvh_hold {
 	KVH_HOLD_NONE,
 	KVH_HOLD_TURN,
+	KVH_HOLD_PAUSE,
 	KVH_HOLD_DRAIN,
 };
 
@@ -274,6 +292,7 @@ struct kvh_miss {
  *             read locklessly for statistics
  * @hold:      unless NONE nothing is taken, for the device changes something; set
  *             before @lock is taken, so that a worker that spins lets go of it
+ * @owed:      a turn was cut short or left out for %KVH_HOLD_PAUSE
  * @private:   the backend's
  * @features:  acknowledged feature bits, a copy of the device's
  * @size:      VHOST_SET_VRING_NUM, 0 before
@@ -328,6 +347,7 @@ struct kvh_vq {
 
 	enum kvh_vq_state state;
 	enum kvh_hold hold;
+	bool owed;
 	void *private;
 	u64 features;
 	u32 size;
@@ -486,6 +506,9 @@ int kvh_regmem_pin(struct kvh_memmap *map);
 void kvh_regmem_unpin(struct kvh_memmap *map);
 struct page *kvh_regmem_page(const struct kvh_region *r, u64 uaddr, u64 *run);
 
+/* longpin.c */
+int kvh_longpin(unsigned long start, unsigned long nr, bool write, struct page **pages);
+
 /* memlock.c */
 void kvh_memlock_caller(struct kvh_dev *dev);
 int kvh_memlock_charge(struct kvh_dev *dev, unsigned long pages);
@@ -501,7 +524,6 @@ int kvh_features_check(const struct kvh_backend *backend, u64 features);
 /* memmap.c */
 struct kvh_memmap *kvh_memmap_alloc(unsigned int nr);
 struct kvh_memmap *kvh_memmap_from_user(const struct vhost_memory __user *um);
-bool kvh_memmap_has_user_range(const struct kvh_memmap *map, u64 uaddr, u64 len);
 bool kvh_env_registered(const struct kvh_env *env);
 int kvh_env_uaddr(struct kvh_env *env, u64 addr, u64 len, bool write,
 		  u64 *uaddr, u64 *run);
@@ -510,10 +532,11 @@ int kvh_env_page(struct kvh_env *env, u64 addr, u64 len, bool write,
 		 struct page **page, u64 *uaddr, u64 *run);
 
 /* ringmem.c */
-int kvh_ringmem_map(struct kvh_ringmem *rm, struct kvh_dev *dev, u64 uaddr, size_t len,
-		    bool write);
-int kvh_ringmem_map_registered(struct kvh_ringmem *rm, struct kvh_env *env, u64 uaddr,
-			       size_t len, bool write);
+int kvh_ringplace_init(struct kvh_ringplace *place, size_t len);
+int kvh_ringplace_add(struct kvh_ringplace *place, u64 uaddr, u64 len);
+void kvh_ringplace_free(struct kvh_ringplace *place);
+int kvh_ringmem_map(struct kvh_ringmem *rm, struct kvh_dev *dev, struct kvh_env *env,
+		    const struct kvh_ringplace *place, bool write);
 void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct kvh_dev *dev);
 
 /* vq.c */
@@ -522,6 +545,7 @@ void kvh_vq_reset(struct kvh_vq *vq);
 int kvh_vq_start(struct kvh_vq *vq);
 int kvh_vq_set_addr(struct kvh_vq *vq, const struct vhost_vring_addr *addr);
 int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map);
+int kvh_vq_access(const struct kvh_vq *vq, const struct kvh_memmap *map);
 u32 kvh_vq_base(const struct kvh_vq *vq);
 void kvh_vq_break(struct kvh_vq *vq, enum kvh_ring_fault fault);
 
@@ -536,7 +560,8 @@ enum kvh_ring_layout kvh_vq_layout(const struct kvh_vq *vq);
 int kvh_vq_map(struct kvh_vq *vq);
 int kvh_vq_map_late(struct kvh_vq *vq);
 void kvh_vq_unmap(struct kvh_vq *vq);
-void kvh_vq_recheck_map(struct kvh_vq *vq);
+void kvh_vq_unmap_brief(struct kvh_vq *vq);
+bool kvh_vq_ring_touches(const struct kvh_vq *vq, u64 first, u64 last);
 
 /* iotlb.c */
 int kvh_iotlb_enable(struct kvh_dev *dev, bool on);
@@ -544,6 +569,11 @@ int kvh_iotlb_find(struct kvh_vq *vq, u64 iova, u64 len, bool write, u64 *uaddr,
 int kvh_iotlb_message(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg);
 bool kvh_iotlb_next_miss(struct kvh_dev *dev, struct vhost_iotlb_msg *msg);
 bool kvh_iotlb_has_miss(struct kvh_dev *dev);
+void kvh_iotlb_clear_miss(struct kvh_vq *vq);
+
+/* pause.c */
+int kvh_dev_pause(struct kvh_dev *dev);
+void kvh_dev_unpause(struct kvh_dev *dev);
 
 /* msg.c */
 ssize_t kvh_dev_write_iter(struct kiocb *iocb, struct iov_iter *from);
@@ -589,9 +619,24 @@ int kvh_pool_attach(struct kvh_vq *vq, u32 id);
 struct kvh_worker *kvh_pool_of(const struct kvh_vq *vq);
 
 /* dirty.c */
-void kvh_dirty_mark(struct kvh_vq *vq, u64 gpa, u64 len);
-void kvh_dirty_mark_user(struct kvh_vq *vq, u64 uaddr, u64 len);
-bool kvh_dirty_on(const struct kvh_vq *vq);
+int kvh_dirty_check(const struct kvh_vq *vq, const struct kvh_memmap *map,
+		    const struct vhost_vring_addr *addr, u64 base, u64 features);
+void kvh_dirty_mark(struct kvh_vq *vq, u64 addr, u64 len);
+void kvh_dirty_mark_gpa(struct kvh_vq *vq, u64 gpa, u64 len);
+void kvh_dirty_mark_iova(struct kvh_vq *vq, u64 iova, u64 len);
+bool kvh_dirty_mark_user(struct kvh_vq *vq, u64 uaddr, u64 len);
+
+/* Whether writes into guest memory have to be marked; queue lock held. */
+static inline bool kvh_dirty_on(const struct kvh_vq *vq)
+{
+	return unlikely(vq->features & BIT_ULL(VHOST_F_LOG_ALL));
+}
+
+/* Whether writes into the ring have to be marked; queue lock held. */
+static inline bool kvh_dirty_ring_on(const struct kvh_vq *vq)
+{
+	return kvh_dirty_on(vq) || unlikely(vq->addr.flags & BIT(VHOST_VRING_F_LOG));
+}
 
 /* stats.c */
 int kvh_stats_alloc(struct kvh_vq *vq);

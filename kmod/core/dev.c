@@ -168,6 +168,25 @@ static bool dev_running(const struct kvh_dev *dev)
 	return false;
 }
 
+/* Could every running queue mark what it writes? Return: 0, -EFAULT or -EINTR */
+static int dev_check_log(struct kvh_dev *dev, u64 base, u64 features)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < dev->nvqs; i++) {
+		struct kvh_vq *vq = &dev->vqs[i];
+
+		/* The worker may hold it as long as its disk makes it wait. */
+		if (mutex_lock_killable(&vq->lock))
+			return -EINTR;
+		if (vq->state != KVH_VQ_STOPPED)
+			ret = kvh_dirty_check(vq, vq->env.map, &vq->addr, base, features);
+		mutex_unlock(&vq->lock);
+	}
+	return ret;
+}
+
 /**
  * kvh_dev_set_features() - acknowledge features
  * @dev:      device
@@ -178,7 +197,8 @@ static bool dev_running(const struct kvh_dev *dev)
  * Context: Process context, device lock held.
  * Return: 0; -EOPNOTSUPP for a bit not offered, -EINVAL for one whose
  * prerequisite is missing, -EBUSY for a change that needs stopped queues,
- * -ENOMEM, -EINTR if the caller is being killed
+ * -EFAULT if a running queue's writes could not be logged, -ENOMEM, -EINTR if
+ * the caller is being killed
  */
 int kvh_dev_set_features(struct kvh_dev *dev, u64 features)
 {
@@ -191,6 +211,9 @@ int kvh_dev_set_features(struct kvh_dev *dev, u64 features)
 		return ret;
 	if (((features ^ dev->features) & ~BIT_ULL(VHOST_F_LOG_ALL)) && dev_running(dev))
 		return -EBUSY;
+	ret = dev_check_log(dev, dev->log_base, features);
+	if (ret)
+		return ret;
 	/* What is in flight was begun without a mind to the log. */
 	ret = kvh_dev_hold(dev);
 	if (ret)
@@ -219,7 +242,8 @@ out:
  * On return nothing in flight uses the old one.
  *
  * Context: Process context, device lock held. Waits for the backend.
- * Return: 0, or -EINTR if the caller is being killed
+ * Return: 0; -EFAULT if the bitmap of what a running queue logs would not lie
+ * in user memory; -EINTR if the caller is being killed
  */
 int kvh_dev_set_log_base(struct kvh_dev *dev, u64 base)
 {
@@ -227,7 +251,9 @@ int kvh_dev_set_log_base(struct kvh_dev *dev, u64 base)
 	int ret;
 
 	lockdep_assert_held(&dev->lock);
-	ret = kvh_dev_hold(dev);
+	ret = dev_check_log(dev, base, dev->features);
+	if (!ret)
+		ret = kvh_dev_hold(dev);
 	if (ret)
 		return ret;
 	dev->log_base = base;

@@ -101,7 +101,7 @@ static long dev_set_log_base(struct kvh_dev *dev, void __user *argp)
 
 	if (copy_from_user(&base, argp, sizeof(base)))
 		return -EFAULT;
-	if (base != (unsigned long)base || !access_ok((void __user *)(unsigned long)base, 1))
+	if (base != (unsigned long)base)
 		return -EFAULT;
 	return kvh_dev_set_log_base(dev, base);
 }

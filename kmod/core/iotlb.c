@@ -5,9 +5,12 @@
  * With VIRTIO_F_ACCESS_PLATFORM every address a driver gives is an I/O virtual
  * one. The owner feeds us mappings to its own memory and takes them away again;
  * what is missing is asked for, and the queue waits. Each queue waits for one
- * address at a time, so misses need no memory. Mappings change only while all
- * queues are held, so a translation in use stays true until the turn ends, and
- * once an invalidation has returned nothing in flight uses what it took away.
+ * address at a time, so misses need no memory.
+ *
+ * Mappings change only while all queues are paused, so a translation in use stays
+ * true until the turn ends. A queue is drained, and its ring unmapped, only if
+ * that uses what a message changes. Once an invalidation has returned nothing in
+ * flight uses what it took away.
  */
 #include <linux/overflow.h>
 #include <linux/uaccess.h>
@@ -34,7 +37,7 @@ int kvh_iotlb_enable(struct kvh_dev *dev, bool on)
 	if (!on && !dev->iotlb)
 		return 0;
 	if (on) {
-		iotlb = vhost_iotlb_alloc(IOTLB_ENTRIES_MAX, VHOST_IOTLB_FLAG_RETIRE);
+		iotlb = vhost_iotlb_alloc(IOTLB_ENTRIES_MAX, 0);
 		if (!iotlb)
 			return -ENOMEM;
 	}
@@ -98,20 +101,124 @@ int kvh_iotlb_find(struct kvh_vq *vq, u64 iova, u64 len, bool write, u64 *uaddr,
 	return 0;
 }
 
-/* The owner answered, or changed things: whoever waits looks again when resumed. */
-static void iotlb_forget_misses(struct kvh_dev *dev)
+/**
+ * kvh_iotlb_clear_miss() - a queue waits for nothing any more
+ * @vq: queue that stops
+ *
+ * Context: Process context, device lock held.
+ */
+void kvh_iotlb_clear_miss(struct kvh_vq *vq)
+{
+	spin_lock(&vq->dev->miss_lock);
+	vq->miss.state = KVH_MISS_NONE;
+	spin_unlock(&vq->dev->miss_lock);
+}
+
+/* Wake the queues that wait for an address in [@first, @last]. */
+static void iotlb_wake_waiters(struct kvh_dev *dev, u64 first, u64 last)
 {
 	unsigned int i;
+	bool waits;
 
 	for (i = 0; i < dev->nvqs; i++) {
+		struct kvh_miss *miss = &dev->vqs[i].miss;
+
 		spin_lock(&dev->miss_lock);
-		dev->vqs[i].miss.state = KVH_MISS_NONE;
+		waits = miss->state != KVH_MISS_NONE && miss->iova >= first && miss->iova <= last;
+		if (waits)
+			miss->state = KVH_MISS_NONE;
 		spin_unlock(&dev->miss_lock);
+		if (waits)
+			kvh_vq_wake(&dev->vqs[i]);
 	}
+}
+
+/* Does [@first, @last] mean what a message says already? */
+static bool iotlb_knows(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg, u64 last)
+{
+	struct vhost_iotlb_map *map = vhost_iotlb_itree_first(dev->iotlb, msg->iova, last);
+
+	return map && map->start <= msg->iova && map->last >= last &&
+	       map->addr + (msg->iova - map->start) == msg->uaddr &&
+	       map->perm == (msg->perm & VHOST_ACCESS_RW);
+}
+
+/* Let nothing of a queue depend on what [@first, @last] means. Return: 0 or -EINTR */
+static int vq_let_go(struct kvh_vq *vq, u64 first, u64 last)
+{
+	bool (*touches)(struct kvh_vq *vq, u64 first, u64 last) = vq->dev->backend->touches;
+	bool ring, busy;
+	int ret = 0;
+
+	mutex_lock(&vq->lock);
+	ring = vq->mapped && kvh_vq_ring_touches(vq, first, last);
+	busy = vq->in_flight && (ring || (touches && touches(vq, first, last)));
+	mutex_unlock(&vq->lock);
+	if (busy)
+		ret = kvh_vq_hold(vq);
+	if (!ring || ret)
+		return ret;
+	/* The worker looks for the ring anew when it next has work. */
+	mutex_lock(&vq->lock);
+	kvh_vq_unmap(vq);
+	mutex_unlock(&vq->lock);
+	return 0;
+}
+
+/*
+ * Drop every mapping that has an address in [@first, @last], once what is in flight
+ * has let go of it. A mapping goes as a whole. Return: 0 or -EINTR
+ */
+static int iotlb_drop(struct kvh_dev *dev, u64 first, u64 last)
+{
+	struct vhost_iotlb_map *map;
+	u64 lo = U64_MAX, hi = 0;
+	unsigned int i;
+	int ret;
+
+	for (map = vhost_iotlb_itree_first(dev->iotlb, first, last); map;
+	     map = vhost_iotlb_itree_next(map, first, last)) {
+		lo = min(lo, map->start);
+		hi = max(hi, map->last);
+	}
+	if (lo > hi)
+		return 0;
+	for (i = 0; i < dev->nvqs; i++) {
+		if (dev->vqs[i].state == KVH_VQ_STOPPED)
+			continue;
+		ret = vq_let_go(&dev->vqs[i], lo, hi);
+		if (ret)
+			return ret;
+	}
+	vhost_iotlb_del_range(dev->iotlb, first, last);
+	return 0;
+}
+
+/* Make room for one more mapping. Return: 0 or -EINTR */
+static int iotlb_retire(struct kvh_dev *dev)
+{
+	struct vhost_iotlb_map *oldest;
+
+	if (dev->iotlb->nmaps < IOTLB_ENTRIES_MAX)
+		return 0;
+	oldest = list_first_entry(&dev->iotlb->list, struct vhost_iotlb_map, link);
+	return iotlb_drop(dev, oldest->start, oldest->last);
+}
+
+/* A new mapping takes the place of what it covers; the device is paused. */
+static int iotlb_replace(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg, u64 last)
+{
+	int ret = iotlb_drop(dev, msg->iova, last);
+
+	if (!ret)
+		ret = iotlb_retire(dev);
+	return ret ? ret : vhost_iotlb_add_range(dev->iotlb, msg->iova, last, msg->uaddr,
+						 msg->perm & VHOST_ACCESS_RW);
 }
 
 static int iotlb_update(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 {
+	int ret = 0;
 	u64 last;
 
 	if (check_add_overflow(msg->iova, msg->size - 1, &last))
@@ -119,37 +226,51 @@ static int iotlb_update(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 	if (!(msg->perm & VHOST_ACCESS_RW) || msg->uaddr != (unsigned long)msg->uaddr ||
 	    !access_ok((void __user *)(unsigned long)msg->uaddr, msg->size))
 		return -EFAULT;
-	/* A new mapping takes the place of what it covers. */
-	vhost_iotlb_del_range(dev->iotlb, msg->iova, last);
-	return vhost_iotlb_add_range(dev->iotlb, msg->iova, last, msg->uaddr,
-				     msg->perm & VHOST_ACCESS_RW);
+	if (!iotlb_knows(dev, msg, last)) {
+		ret = kvh_dev_pause(dev);
+		if (ret)
+			return ret;
+		ret = iotlb_replace(dev, msg, last);
+		kvh_dev_unpause(dev);
+	}
+	if (!ret)
+		iotlb_wake_waiters(dev, msg->iova, last);
+	return ret;
 }
 
-static void iotlb_invalidate(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
+static int iotlb_invalidate(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 {
 	u64 last;
+	int ret;
 
 	if (!msg->size || check_add_overflow(msg->iova, msg->size - 1, &last))
 		last = U64_MAX;
-	vhost_iotlb_del_range(dev->iotlb, msg->iova, last);
+	if (!vhost_iotlb_itree_first(dev->iotlb, msg->iova, last))
+		return 0;
+	ret = kvh_dev_pause(dev);
+	if (ret)
+		return ret;
+	ret = iotlb_drop(dev, msg->iova, last);
+	kvh_dev_unpause(dev);
+	return ret;
 }
 
 /**
- * kvh_iotlb_message() - a message of the owner
+ * kvh_iotlb_message() - take a message of the owner
  * @dev: device
  * @msg: the message, a private copy
  *
- * Context: Process context of the owner, device lock held. Waits for the
- * backend.
+ * Waits for what is in flight only if that holds memory whose address changes
+ * its meaning. On return nothing holds the old meaning.
+ *
+ * Context: Process context of the owner, device lock held. Waits for turns to
+ * end, and for the backend.
  * Return: 0; -EFAULT if nothing is translated, or for a mapping that wraps or
  * is no user memory; -EINVAL for an unknown message or an empty mapping;
  * -ENOMEM; -EINTR if the caller is being killed
  */
 int kvh_iotlb_message(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 {
-	unsigned int i;
-	int ret;
-
 	lockdep_assert_held(&dev->lock);
 	if (msg->type != VHOST_IOTLB_UPDATE && msg->type != VHOST_IOTLB_INVALIDATE)
 		return -EINVAL;
@@ -157,20 +278,8 @@ int kvh_iotlb_message(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 		return -EINVAL;
 	if (!dev->iotlb)
 		return -EFAULT;
-
-	ret = kvh_dev_hold(dev);
-	if (ret)
-		return ret;
-	if (msg->type == VHOST_IOTLB_UPDATE)
-		ret = iotlb_update(dev, msg);
-	else
-		iotlb_invalidate(dev, msg);
-	/* A ring that is no longer mapped as it was is found anew when next used. */
-	for (i = 0; i < dev->nvqs; i++)
-		kvh_vq_recheck_map(&dev->vqs[i]);
-	iotlb_forget_misses(dev);
-	kvh_dev_resume(dev);
-	return ret;
+	return msg->type == VHOST_IOTLB_UPDATE ? iotlb_update(dev, msg) :
+						 iotlb_invalidate(dev, msg);
 }
 
 /**

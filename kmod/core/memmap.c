@@ -147,29 +147,6 @@ struct kvh_memmap *kvh_memmap_from_user(const struct vhost_memory __user *um)
 	return ERR_PTR(ret);
 }
 
-/**
- * kvh_memmap_has_user_range() - does a range of the owner's memory lie in one region?
- * @map:   table, may be NULL
- * @uaddr: first byte
- * @len:   bytes, not 0
- *
- * Context: Any.
- * Return: true if it does
- */
-bool kvh_memmap_has_user_range(const struct kvh_memmap *map, u64 uaddr, u64 len)
-{
-	unsigned int i;
-
-	for (i = 0; map && i < map->nr; i++) {
-		const struct kvh_region *r = &map->region[i];
-
-		if (uaddr >= r->uaddr && uaddr - r->uaddr < r->size &&
-		    len <= r->size - (uaddr - r->uaddr))
-			return true;
-	}
-	return false;
-}
-
 static bool region_holds(const struct kvh_region *r, u64 gpa)
 {
 	return gpa >= r->gpa && gpa - r->gpa < r->size;

@@ -102,7 +102,10 @@ static int pin_count_seg(struct kvh_vq *vq, u64 gpa, u64 len, bool write, size_t
 	return 0;
 }
 
-/* Make room for every page, and for the segments if they have to be marked dirty. */
+/*
+ * Make room for every page, and for the segments if they have to be marked dirty or
+ * compared with what an IOTLB message changes.
+ */
 static int pin_prepare(struct kvh_pin *pin, struct kvh_vq *vq, const struct kvh_seg *segs,
 		       unsigned int n, u64 off, size_t len, bool write)
 {
@@ -128,7 +131,7 @@ static int pin_prepare(struct kvh_pin *pin, struct kvh_vq *vq, const struct kvh_
 		if (!pin->bv)
 			return -ENOMEM;
 	}
-	if (write && kvh_dirty_on(vq)) {
+	if ((write && kvh_dirty_on(vq)) || vq->env.iotlb) {
 		pin->segs = kvmalloc_array(n, sizeof(*segs), GFP_KERNEL_ACCOUNT);
 		if (!pin->segs)
 			return -ENOMEM;
@@ -198,7 +201,7 @@ void kvh_pin_put(struct kvh_pin *pin, struct kvh_vq *vq)
 	unsigned int i;
 
 	lockdep_assert_held(&vq->lock);
-	for (i = 0; i < pin->nsegs; i++)
+	for (i = 0; pin->write && i < pin->nsegs; i++)
 		kvh_dirty_mark(vq, pin->segs[i].addr, pin->segs[i].len);
 	pin_drop(pin);
 }

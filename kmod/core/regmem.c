@@ -76,22 +76,6 @@ static bool contiguous(struct page **pages, unsigned long n)
 	return true;
 }
 
-static int chunk_pin(struct kvh_regmem *rm, unsigned long i, struct page **pages)
-{
-	unsigned long at = chunk_first(rm, i) << PAGE_SHIFT, n = chunk_nr(rm, i), done;
-	int got;
-
-	for (done = 0; done < n; done += got) {
-		got = pin_user_pages_fast(at + (done << PAGE_SHIFT), n - done,
-					  FOLL_WRITE | FOLL_LONGTERM, pages + done);
-		if (got > 0)
-			continue;
-		unpin_user_pages(pages, done);
-		return got ? got : -EFAULT;
-	}
-	return 0;
-}
-
 /* Pin chunk @i and keep its pages, in @pages itself if they are scattered. */
 static int chunk_take(struct kvh_regmem *rm, unsigned long i, struct page ***pages)
 {
@@ -103,7 +87,7 @@ static int chunk_take(struct kvh_regmem *rm, unsigned long i, struct page ***pag
 		*pages = kmalloc_array(CHUNK_PAGES, sizeof(**pages), GFP_KERNEL_ACCOUNT);
 	if (!*pages)
 		return -ENOMEM;
-	ret = chunk_pin(rm, i, *pages);
+	ret = kvh_longpin(chunk_first(rm, i) << PAGE_SHIFT, chunk_nr(rm, i), true, *pages);
 	if (ret)
 		return ret;
 	if (contiguous(*pages, chunk_nr(rm, i))) {
@@ -187,9 +171,9 @@ void kvh_regmem_unpin(struct kvh_memmap *map)
  * The caller has charged the pages to the owner.
  *
  * Context: Process context of the owner. May sleep.
- * Return: 0; -EFAULT for memory that is not there, cannot be written or cannot
- * be pinned for long; -ENOMEM; -EINTR if the caller is being killed. On failure
- * nothing stays pinned
+ * Return: 0; -EFAULT for memory that is not there, cannot be written or is a
+ * shared mapping of a file on disk; -ENOMEM; -EINTR if the caller is being
+ * killed. On failure nothing stays pinned
  */
 int kvh_regmem_pin(struct kvh_memmap *map)
 {

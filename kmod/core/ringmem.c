@@ -7,15 +7,88 @@
  * only reads is mapped read-only, so that a store to a descriptor or to the
  * avail ring cannot happen (2.7.5.1, 2.7.6). Registered memory is pinned and
  * charged already, so its pages are only mapped.
+ *
+ * The device may write to a part that lies in a shared mapping of a file on
+ * disk, but its pages must not stay pinned (see longpin.c). Such a part is
+ * brief: the worker maps it for one turn, as a direct read from disk would.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include "core.h"
 
-static int ringmem_pin(struct kvh_ringmem *rm, unsigned long start, bool write)
+/**
+ * kvh_ringplace_init() - begin to collect the pages of a ring part
+ * @place: what to fill
+ * @len:   bytes of the part, not 0
+ *
+ * Context: Process context.
+ * Return: 0 or -ENOMEM
+ */
+int kvh_ringplace_init(struct kvh_ringplace *place, size_t len)
 {
-	int got;
+	*place = (struct kvh_ringplace){ .max = DIV_ROUND_UP(len, PAGE_SIZE) + 1 };
+	place->at = kmalloc_array(place->max, sizeof(*place->at), GFP_KERNEL);
+	return place->at ? 0 : -ENOMEM;
+}
+
+/**
+ * kvh_ringplace_add() - append a run of the owner's memory
+ * @place: place
+ * @uaddr: where the run begins
+ * @len:   bytes, not 0
+ *
+ * Runs that do not touch have to meet at page borders: the kernel maps pages.
+ *
+ * Context: Any.
+ * Return: 0, or -EFAULT if the run cannot follow the one before
+ */
+int kvh_ringplace_add(struct kvh_ringplace *place, u64 uaddr, u64 len)
+{
+	u64 page = ALIGN_DOWN(uaddr, PAGE_SIZE);
+
+	if (!place->nr)
+		place->off = offset_in_page(uaddr);
+	else if (uaddr == place->end)
+		page = ALIGN(uaddr, PAGE_SIZE);
+	else if (!PAGE_ALIGNED(uaddr) || !PAGE_ALIGNED(place->end))
+		return -EFAULT;
+	for (; page < uaddr + len; page += PAGE_SIZE) {
+		if (place->nr == place->max)
+			return -EFAULT;
+		place->at[place->nr++] = page;
+	}
+	place->end = uaddr + len;
+	return 0;
+}
+
+/**
+ * kvh_ringplace_free() - undo kvh_ringplace_init()
+ * @place: place
+ *
+ * Context: Any.
+ */
+void kvh_ringplace_free(struct kvh_ringplace *place)
+{
+	kfree(place->at);
+}
+
+static int ringmem_pin_brief(unsigned long start, unsigned int nr, struct page **pages)
+{
+	int got = pin_user_pages_fast(start, nr, FOLL_WRITE, pages);
+
+	if (got == nr)
+		return 0;
+	if (got > 0)
+		unpin_user_pages(pages, got);
+	return got < 0 ? got : -EFAULT;
+}
+
+/* Pin @nr pages that follow each other in the owner's memory. */
+static int ringmem_pin_run(struct kvh_ringmem *rm, unsigned long start, unsigned int nr,
+			   struct page **pages)
+{
+	int ret;
 
 	/*
 	 * Ask for write access even to what is only read: a page never written
@@ -23,118 +96,119 @@ static int ringmem_pin(struct kvh_ringmem *rm, unsigned long start, bool write)
 	 * driver's later store would go to another one. Memory that is truly
 	 * read-only falls back.
 	 */
-	got = pin_user_pages_fast(start, rm->nr, FOLL_WRITE | FOLL_LONGTERM, rm->pages);
-	if (got != rm->nr && !write) {
-		if (got > 0)
-			unpin_user_pages(rm->pages, got);
-		got = pin_user_pages_fast(start, rm->nr, FOLL_LONGTERM, rm->pages);
-	}
-	if (got == rm->nr)
-		return 0;
-	if (got > 0)
-		unpin_user_pages(rm->pages, got);
-	return got < 0 ? got : -EFAULT;
+	ret = kvh_longpin(start, nr, true, pages);
+	if (ret && !rm->dirty)
+		return kvh_longpin(start, nr, false, pages);
+	if (ret != -EFAULT && ret != -EOPNOTSUPP)
+		return ret;
+	rm->brief = true;
+	return ringmem_pin_brief(start, nr, pages);
 }
 
-/**
- * kvh_ringmem_map() - pin and map one ring part
- * @rm:    what to fill
- * @dev:   device whose owner is charged
- * @uaddr: address in the owner's memory
- * @len:   bytes, not 0
- * @write: the device writes to it
- *
- * Context: Process context of the owner, or worker with the owner's address
- * space in use. May sleep.
- * Return: 0; -EFAULT if the memory is not there or may not be pinned, -ENOMEM
- * also when the locked-memory limit is reached, or what pinning fails with
- */
-int kvh_ringmem_map(struct kvh_ringmem *rm, struct kvh_dev *dev, u64 uaddr, size_t len,
-		    bool write)
+static int ringmem_pin(struct kvh_ringmem *rm, const struct kvh_ringplace *place)
 {
-	unsigned int off = offset_in_page(uaddr);
-	void *va;
-	int ret;
+	unsigned int done, n;
+	int ret = 0;
 
-	memset(rm, 0, sizeof(*rm));
-	rm->nr = DIV_ROUND_UP(off + len, PAGE_SIZE);
-	rm->uaddr = uaddr;
-	rm->dirty = write;
-	rm->pages = kvmalloc_array(rm->nr, sizeof(*rm->pages), GFP_KERNEL);
-	if (!rm->pages)
-		return -ENOMEM;
-	ret = kvh_memlock_charge(dev, rm->nr);
-	if (ret)
-		goto err_free;
-	ret = ringmem_pin(rm, uaddr & PAGE_MASK, write);
-	if (ret)
-		goto err_account;
-	va = vmap(rm->pages, rm->nr, VM_MAP, write ? PAGE_KERNEL : PAGE_KERNEL_RO);
-	if (!va) {
-		ret = -ENOMEM;
-		goto err_unpin;
+	for (done = 0; done < rm->nr; done += n) {
+		for (n = 1; done + n < rm->nr; n++)
+			if (place->at[done + n] != place->at[done] + n * PAGE_SIZE)
+				break;
+		ret = ringmem_pin_run(rm, place->at[done], n, rm->pages + done);
+		if (ret)
+			break;
 	}
-	rm->ptr = va + off;
-	return 0;
-
-err_unpin:
-	unpin_user_pages(rm->pages, rm->nr);
-err_account:
-	kvh_memlock_uncharge(dev, rm->nr);
-err_free:
-	kvfree(rm->pages);
-	memset(rm, 0, sizeof(*rm));
+	if (ret)
+		unpin_user_pages(rm->pages, done);
 	return ret;
 }
 
-static int ringmem_collect(struct page **pages, unsigned int nr, struct kvh_env *env, u64 uaddr)
+static int ringmem_vmap(struct kvh_ringmem *rm, struct page **pages, unsigned int off)
 {
-	unsigned int i;
-	u64 run;
+	void *va = vmap(pages, rm->nr, VM_MAP, rm->dirty ? PAGE_KERNEL : PAGE_KERNEL_RO);
 
-	for (i = 0; i < nr; i++) {
-		pages[i] = kvh_env_user_page(env, uaddr, &run);
-		if (!pages[i])
-			return -EFAULT;
-		uaddr = ALIGN_DOWN(uaddr, PAGE_SIZE) + PAGE_SIZE;
-	}
+	if (!va)
+		return -ENOMEM;
+	rm->ptr = va + off;
 	return 0;
 }
 
-/**
- * kvh_ringmem_map_registered() - map one ring part of registered memory
- * @rm:    what to fill
- * @env:   the memory; outlives the mapping
- * @uaddr: address in the owner's memory
- * @len:   bytes, not 0
- * @write: the device writes to it
- *
- * Context: Process context, queue lock held. May sleep.
- * Return: 0; -EFAULT if the part is not wholly in one region; -ENOMEM
- */
-int kvh_ringmem_map_registered(struct kvh_ringmem *rm, struct kvh_env *env, u64 uaddr,
-			       size_t len, bool write)
+/* As kvh_ringmem_map(), with pins of its own. */
+static int ringmem_map_pinned(struct kvh_ringmem *rm, struct kvh_dev *dev,
+			      const struct kvh_ringplace *place)
 {
-	unsigned int off = offset_in_page(uaddr);
-	struct page **pages;
-	void *va = NULL;
 	int ret;
 
-	memset(rm, 0, sizeof(*rm));
-	if (!kvh_memmap_has_user_range(env->map, uaddr, len))
-		return -EFAULT;
-	rm->nr = DIV_ROUND_UP(off + len, PAGE_SIZE);
-	rm->uaddr = uaddr;
-	rm->dirty = write;
-	pages = kvmalloc_array(rm->nr, sizeof(*pages), GFP_KERNEL);
-	ret = pages ? ringmem_collect(pages, rm->nr, env, uaddr) : -ENOMEM;
+	rm->pages = kvmalloc_array(rm->nr, sizeof(*rm->pages), GFP_KERNEL);
+	if (!rm->pages)
+		return -ENOMEM;
+	ret = ringmem_pin(rm, place);
+	if (ret)
+		goto err_free;
+	/* What is pinned for a turn is not locked. */
+	if (!rm->brief)
+		ret = kvh_memlock_charge(dev, rm->nr);
+	if (ret)
+		goto err_unpin;
+	ret = ringmem_vmap(rm, rm->pages, place->off);
 	if (!ret)
-		va = vmap(pages, rm->nr, VM_MAP, write ? PAGE_KERNEL : PAGE_KERNEL_RO);
+		return 0;
+	if (!rm->brief)
+		kvh_memlock_uncharge(dev, rm->nr);
+err_unpin:
+	unpin_user_pages(rm->pages, rm->nr);
+err_free:
+	kvfree(rm->pages);
+	return ret;
+}
+
+/* As kvh_ringmem_map(), of registered memory; -EFAULT if not all of it is. */
+static int ringmem_map_registered(struct kvh_ringmem *rm, struct kvh_env *env,
+				  const struct kvh_ringplace *place)
+{
+	struct page **pages = kvmalloc_array(rm->nr, sizeof(*pages), GFP_KERNEL);
+	unsigned int i;
+	int ret = 0;
+	u64 run;
+
+	if (!pages)
+		return -ENOMEM;
+	for (i = 0; !ret && i < rm->nr; i++) {
+		pages[i] = kvh_env_user_page(env, place->at[i] + (i ? 0 : place->off), &run);
+		ret = pages[i] ? 0 : -EFAULT;
+	}
+	if (!ret)
+		ret = ringmem_vmap(rm, pages, place->off);
 	kvfree(pages);
-	if (!va)
-		return ret ? ret : -ENOMEM;
-	rm->ptr = va + off;
-	return 0;
+	return ret;
+}
+
+/**
+ * kvh_ringmem_map() - map one ring part, pinning it unless it is registered
+ * @rm:    what to fill
+ * @dev:   device whose owner is charged
+ * @env:   guest memory; outlives the mapping if it is registered
+ * @place: the part's pages
+ * @write: the device writes to it
+ *
+ * Context: Process context of the owner, or worker with the owner's address
+ * space in use; queue lock held. May sleep.
+ * Return: 0; -EFAULT if the memory is not there, -ENOMEM also when the
+ * locked-memory limit is reached, or what pinning fails with
+ */
+int kvh_ringmem_map(struct kvh_ringmem *rm, struct kvh_dev *dev, struct kvh_env *env,
+		    const struct kvh_ringplace *place, bool write)
+{
+	int ret = -EFAULT;
+
+	*rm = (struct kvh_ringmem){ .nr = place->nr, .dirty = write };
+	if (kvh_env_registered(env))
+		ret = ringmem_map_registered(rm, env, place);
+	if (ret == -EFAULT)
+		ret = ringmem_map_pinned(rm, dev, place);
+	if (ret)
+		*rm = (struct kvh_ringmem){ };
+	return ret;
 }
 
 /**
@@ -151,8 +225,9 @@ void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct kvh_dev *dev)
 	vunmap((void *)((unsigned long)rm->ptr & PAGE_MASK));
 	if (rm->pages) {
 		unpin_user_pages_dirty_lock(rm->pages, rm->nr, rm->dirty);
-		kvh_memlock_uncharge(dev, rm->nr);
+		if (!rm->brief)
+			kvh_memlock_uncharge(dev, rm->nr);
 		kvfree(rm->pages);
 	}
-	memset(rm, 0, sizeof(*rm));
+	*rm = (struct kvh_ringmem){ };
 }

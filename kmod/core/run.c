@@ -6,33 +6,47 @@
  */
 #include "core.h"
 
+/* As vhost, which writes to the used ring first: that has to be translated. */
+static bool vq_used_known(struct kvh_vq *vq)
+{
+	u64 uaddr, run;
+	bool known;
+
+	mutex_lock(&vq->lock);
+	known = !kvh_iotlb_find(vq, vq->addr.used_user_addr, 1, true, &uaddr, &run);
+	mutex_unlock(&vq->lock);
+	return known;
+}
+
 /**
- * kvh_vq_has_addr() - has the owner said where the ring is?
- * @vq: queue
+ * kvh_vq_has_addr() - tell whether the owner has said where the ring is
+ * @vq: queue, stopped
+ *
+ * With a device IOTLB the owner also has to have said where the used ring's
+ * address leads; it is asked for that.
  *
  * Context: Process context, device lock held.
  * Return: true if so; whether there is a ring, kvh_vq_run() finds out
  */
-bool kvh_vq_has_addr(const struct kvh_vq *vq)
+bool kvh_vq_has_addr(struct kvh_vq *vq)
 {
 	lockdep_assert_held(&vq->dev->lock);
-	return vq->addr_set;
+	return vq->addr_set && (!vq->env.iotlb || vq_used_known(vq));
 }
 EXPORT_SYMBOL_GPL(kvh_vq_has_addr);
 
 /**
- * kvh_vq_has_memory() - is it known what addresses of a queue mean?
+ * kvh_vq_has_memory() - tell whether a queue's memory is known and the owner's
  * @vq: queue
  *
  * Context: Process context, device lock held.
- * Return: true if there is a memory table, or a device IOTLB to be filled
+ * Return: true if there is a memory table and kvh_vq_access() has no objection; a
+ * device IOTLB does not take the table's place
  */
 bool kvh_vq_has_memory(const struct kvh_vq *vq)
 {
 	lockdep_assert_held(&vq->dev->lock);
-	if (vq->env.map && vq->env.map->unusable)
-		return false;
-	return vq->env.iotlb || vq->env.map;
+	return !kvh_vq_access(vq, vq->env.map);
 }
 EXPORT_SYMBOL_GPL(kvh_vq_has_memory);
 

@@ -16,23 +16,28 @@ static void vq_mark_device(struct kvh_vq *vq)
 {
 	size_t len = kvh_ring_device_bytes(vq->ring.layout, vq->size);
 
-	if (likely(!kvh_dirty_on(vq)))
+	if (likely(!kvh_dirty_ring_on(vq)))
 		return;
 	if (vq->env.iotlb)
-		kvh_dirty_mark_user(vq, vq->device.uaddr, len);
+		kvh_dirty_mark_iova(vq, vq->addr.used_user_addr, len);
 	else if (vq->addr.flags & BIT(VHOST_VRING_F_LOG))
-		kvh_dirty_mark(vq, vq->addr.log_guest_addr, len);
+		kvh_dirty_mark_gpa(vq, vq->addr.log_guest_addr, len);
 }
 
-/* Used entries were written; those of a packed ring go where descriptors are. */
+/*
+ * Used entries were written; those of a packed ring go where descriptors are. A
+ * packed ring outside all regions is no guest memory and needs no mark.
+ */
 static void vq_mark_used(struct kvh_vq *vq)
 {
-	enum kvh_ring_layout layout = vq->ring.layout;
+	size_t len = kvh_ring_desc_bytes(vq->ring.layout, vq->size);
 
-	if (layout == KVH_RING_PACKED)
-		kvh_dirty_mark_user(vq, vq->desc.uaddr, kvh_ring_desc_bytes(layout, vq->size));
-	else
+	if (vq->ring.layout != KVH_RING_PACKED)
 		vq_mark_device(vq);
+	else if (vq->env.iotlb)
+		kvh_dirty_mark_iova(vq, vq->addr.desc_user_addr, len);
+	else
+		kvh_dirty_mark_user(vq, vq->addr.desc_user_addr, len);
 }
 
 /*
@@ -59,7 +64,7 @@ static void vq_flush(struct kvh_vq *vq)
 	if (!kvh_ring_publish(&vq->ring))
 		return;
 	kvh_pool_of(vq)->shown++;
-	if (kvh_dirty_on(vq))
+	if (kvh_dirty_ring_on(vq))
 		vq_mark_used(vq);
 	if (vq_need_signal(vq)) {
 		kvh_vq_signal(vq, n);
@@ -166,17 +171,31 @@ static bool vq_turn(struct kvh_vq *vq)
 	return false;
 }
 
-/* Registered memory needs no address space, but the dirty log is the owner's. */
+/*
+ * Registered memory needs no address space, but the dirty log is the owner's,
+ * and so is a ring outside registered memory that has to be mapped.
+ */
+static bool vq_needs_mm(const struct kvh_vq *vq)
+{
+	return !kvh_env_registered(&vq->env) || !vq->mapped || kvh_dirty_ring_on(vq);
+}
+
 static bool vq_turn_in_mm(struct kvh_vq *vq)
 {
 	struct kvh_worker *worker = kvh_pool_of(vq);
 	u64 before = vq->stats.chains;
 	bool again;
 
-	kvh_worker_use_mm(worker, !kvh_env_registered(&vq->env) || kvh_dirty_on(vq));
+	kvh_worker_use_mm(worker, vq_needs_mm(vq));
 	again = vq_turn(vq);
+	kvh_vq_unmap_brief(vq);
 	worker->chains += vq->stats.chains - before;
 	return again;
+}
+
+static bool vq_paused(const struct kvh_vq *vq)
+{
+	return READ_ONCE(vq->hold) == KVH_HOLD_PAUSE;
 }
 
 /* False in a worker the queue has been taken from: its new one shall look. */
@@ -215,8 +234,11 @@ void kvh_vq_work(struct kvh_work *work)
 	mutex_lock(&vq->lock);
 	if (!vq_is_mine(vq))
 		again = true;
-	else if (vq->state != KVH_VQ_STOPPED)
+	else if (vq->state != KVH_VQ_STOPPED && !vq_paused(vq))
 		again = vq_turn_in_mm(vq);
+	/* kvh_dev_unpause() makes up for a turn left out or cut short. */
+	if (unlikely(vq_paused(vq)))
+		vq->owed = true;
 	mutex_unlock(&vq->lock);
 	if (!READ_ONCE(vq->in_flight))
 		wake_up(&vq->idle);
@@ -253,6 +275,9 @@ static int vq_translatable(struct kvh_vq *vq, int n)
 	while (ok < n && chain_translatable(vq, &vq->chains[ok]))
 		ok++;
 	kvh_ring_untake(&vq->ring, &vq->chains[ok], n - ok);
+	/* The answer wakes the queue; until then a doorbell would tell nothing. */
+	if (!ok && n)
+		vq->parked = true;
 	return ok;
 }
 
@@ -265,8 +290,10 @@ static int vq_take(struct kvh_vq *vq, const struct kvh_chain **chains, unsigned 
 		return 0;
 	n = kvh_ring_take(&vq->ring, &vq->env, vq->chains, min(max, KVH_BATCH), vq->segs,
 			  KVH_VQ_SEGS);
-	if (unlikely(n == -EAGAIN))
+	if (unlikely(n == -EAGAIN)) {
+		vq->parked = true;
 		return 0;
+	}
 	if (unlikely(n < 0)) {
 		kvh_vq_break(vq, vq->ring.fault);
 		return 0;

@@ -9,6 +9,7 @@
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include "core.h"
@@ -63,16 +64,47 @@ void kvh_vq_reset(struct kvh_vq *vq)
 	mutex_unlock(&vq->lock);
 }
 
+static bool vq_part_ok(u64 uaddr, size_t len)
+{
+	return access_ok((void __user *)(unsigned long)uaddr, len);
+}
+
+/**
+ * kvh_vq_access() - check that the addresses of a queue's set-up are the owner's
+ * @vq:  queue
+ * @map: table, may be NULL
+ *
+ * Ring addresses need not lie in the table. Nothing is read or translated.
+ *
+ * Context: Device or queue lock held.
+ * Return: 0; -EFAULT without a table, for a region or ring part outside user
+ * memory, and as kvh_dirty_check()
+ */
+int kvh_vq_access(const struct kvh_vq *vq, const struct kvh_memmap *map)
+{
+	const struct vhost_vring_addr *a = &vq->addr;
+	enum kvh_ring_layout layout = kvh_vq_layout(vq);
+
+	if (!map || map->unusable)
+		return -EFAULT;
+	/* I/O virtual addresses are checked when they are translated. */
+	if (!vq->env.iotlb &&
+	    (!vq_part_ok(a->desc_user_addr, kvh_ring_desc_bytes(layout, vq->size)) ||
+	     !vq_part_ok(a->avail_user_addr, kvh_ring_driver_bytes(layout, vq->size)) ||
+	     !vq_part_ok(a->used_user_addr, kvh_ring_device_bytes(layout, vq->size))))
+		return -EFAULT;
+	return kvh_dirty_check(vq, map, a, vq->log_base, vq->features);
+}
+
 /**
  * kvh_vq_check() - could the queue start with its set-up and a region table?
  * @vq:  queue
- * @map: table its ring has to lie in
+ * @map: table, may be NULL
  *
  * Context: Queue lock held.
  * Return: 0; -EINVAL if size or addresses are not set, do not suit the
  * layout (2.7, 2.8.10.1: alignment; powers of two for split rings) or
- * VIRTIO_F_VERSION_1 was not acknowledged; -EFAULT if a ring part is not
- * wholly in one region, or a region is not user memory
+ * VIRTIO_F_VERSION_1 was not acknowledged; -EFAULT as kvh_vq_access()
  */
 int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map)
 {
@@ -88,19 +120,7 @@ int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map)
 	    !IS_ALIGNED(a->avail_user_addr, driver_align) ||
 	    !IS_ALIGNED(a->used_user_addr, VRING_USED_ALIGN_SIZE))
 		return -EINVAL;
-	if (map && map->unusable)
-		return -EFAULT;
-	/* I/O virtual addresses are judged when they are translated. */
-	if (vq->env.iotlb)
-		return 0;
-	if (!kvh_memmap_has_user_range(map, a->desc_user_addr,
-				       kvh_ring_desc_bytes(layout, vq->size)) ||
-	    !kvh_memmap_has_user_range(map, a->avail_user_addr,
-				       kvh_ring_driver_bytes(layout, vq->size)) ||
-	    !kvh_memmap_has_user_range(map, a->used_user_addr,
-				       kvh_ring_device_bytes(layout, vq->size)))
-		return -EFAULT;
-	return 0;
+	return kvh_vq_access(vq, map);
 }
 
 static void vq_free_scratch(struct kvh_vq *vq)
@@ -211,6 +231,7 @@ void kvh_vq_unload(struct kvh_vq *vq)
 	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
 	vq->dev->backend->stop(vq);
 	kvh_vq_unmap(vq);
+	kvh_iotlb_clear_miss(vq);
 	vq_free_scratch(vq);
 	mutex_unlock(&vq->lock);
 }
@@ -263,8 +284,9 @@ static int vq_set_addr_live(struct kvh_vq *vq, const struct vhost_vring_addr *a)
  * @addr: addresses in the owner's memory, checked when the queue starts
  *
  * Context: Process context, queue lock held.
- * Return: 0; -EOPNOTSUPP for unknown flags, -EINVAL for misalignment, -EBUSY
- * for a ring that moves while the queue runs
+ * Return: 0; -EOPNOTSUPP for unknown flags; -EINVAL for misalignment, and of a
+ * running queue for a used ring that cannot be logged; -EBUSY for a ring that
+ * moves while the queue runs
  */
 int kvh_vq_set_addr(struct kvh_vq *vq, const struct vhost_vring_addr *addr)
 {
@@ -281,6 +303,8 @@ int kvh_vq_set_addr(struct kvh_vq *vq, const struct vhost_vring_addr *addr)
 		ret = vq_set_addr_live(vq, addr);
 		if (ret)
 			return ret;
+		if (kvh_dirty_check(vq, vq->env.map, addr, vq->log_base, vq->features))
+			return -EINVAL;
 	}
 	vq->addr = *addr;
 	vq->addr_set = true;

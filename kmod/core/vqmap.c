@@ -4,7 +4,8 @@
  *
  * Without a device IOTLB the ring is mapped from start to stop. With one its
  * addresses are I/O virtual: the worker maps it once the owner has told what
- * they mean, and it is unmapped when that changes. The position survives.
+ * they mean, and the owner's message unmaps it when that changes. The position
+ * survives.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -29,38 +30,34 @@ static void vq_unmap(struct kvh_vq *vq)
 	kvh_ringmem_unmap(&vq->desc, vq->dev);
 }
 
-/* Where a ring part lies in the owner; with an IOTLB, if it is contiguous there. */
-static int vq_part_uaddr(struct kvh_vq *vq, u64 addr, size_t len, bool write, u64 *uaddr)
+/* Where a ring part lies in the owner's memory. */
+static int vq_part_find(struct kvh_vq *vq, u64 addr, size_t len, bool write,
+			struct kvh_ringplace *place)
 {
-	u64 next, run, off;
-	int ret;
+	u64 uaddr = addr, run = len, off;
+	int ret = 0;
 
-	*uaddr = addr;
-	if (!vq->env.iotlb)
-		return 0;
-	for (off = 0; off < len; off += run) {
-		ret = kvh_iotlb_find(vq, addr + off, len - off, write, &next, &run);
-		if (ret)
-			return ret;
-		if (!off)
-			*uaddr = next;
-		else if (next != *uaddr + off)
-			return -EFAULT;
+	for (off = 0; !ret && off < len; off += run) {
+		if (vq->env.iotlb)
+			ret = kvh_iotlb_find(vq, addr + off, len - off, write, &uaddr, &run);
+		if (!ret)
+			ret = kvh_ringplace_add(place, uaddr, run);
 	}
-	return 0;
+	return ret;
 }
 
 static int vq_map_part(struct kvh_vq *vq, struct kvh_ringmem *rm, u64 addr, size_t len,
 		       bool write)
 {
-	u64 uaddr;
-	int ret = vq_part_uaddr(vq, addr, len, write, &uaddr);
+	struct kvh_ringplace place;
+	int ret = kvh_ringplace_init(&place, len);
 
-	if (ret)
-		return ret;
-	return kvh_env_registered(&vq->env) ?
-	       kvh_ringmem_map_registered(rm, &vq->env, uaddr, len, write) :
-	       kvh_ringmem_map(rm, vq->dev, uaddr, len, write);
+	if (!ret)
+		ret = vq_part_find(vq, addr, len, write, &place);
+	if (!ret)
+		ret = kvh_ringmem_map(rm, vq->dev, &vq->env, &place, write);
+	kvh_ringplace_free(&place);
+	return ret;
 }
 
 static int vq_map_parts(struct kvh_vq *vq)
@@ -164,33 +161,40 @@ int kvh_vq_map_late(struct kvh_vq *vq)
 	return ret;
 }
 
-static bool vq_part_moved(struct kvh_vq *vq, const struct kvh_ringmem *rm, u64 addr,
-			  size_t len)
+/**
+ * kvh_vq_unmap_brief() - let go of a ring that may be mapped for one turn only
+ * @vq: queue at the end of a turn
+ *
+ * A ring with chains in flight stays mapped, because completing them needs it.
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_vq_unmap_brief(struct kvh_vq *vq)
 {
-	u64 uaddr;
-
-	return vq_part_uaddr(vq, addr, len, rm->dirty, &uaddr) || uaddr != rm->uaddr;
+	lockdep_assert_held(&vq->lock);
+	if (unlikely(vq->desc.brief || vq->device.brief) && !vq->in_flight)
+		kvh_vq_unmap(vq);
 }
 
 /**
- * kvh_vq_recheck_map() - unmap the ring if its translation is not what it was
- * @vq: queue, held
+ * kvh_vq_ring_touches() - tell whether a range of I/O virtual addresses holds a
+ * part of the ring
+ * @vq:    queue with a device IOTLB, its size being set
+ * @first: first address
+ * @last:  last address
  *
- * Context: Process context, device lock held.
+ * Context: Queue lock held.
+ * Return: true if so
  */
-void kvh_vq_recheck_map(struct kvh_vq *vq)
+bool kvh_vq_ring_touches(const struct kvh_vq *vq, u64 first, u64 last)
 {
 	enum kvh_ring_layout layout = kvh_vq_layout(vq);
+	const struct vhost_vring_addr *a = &vq->addr;
+	const struct kvh_seg parts[] = {
+		{ a->desc_user_addr, kvh_ring_desc_bytes(layout, vq->size) },
+		{ a->avail_user_addr, kvh_ring_driver_bytes(layout, vq->size) },
+		{ a->used_user_addr, kvh_ring_device_bytes(layout, vq->size) },
+	};
 
-	lockdep_assert_held(&vq->dev->lock);
-	mutex_lock(&vq->lock);
-	if (vq->mapped &&
-	    (vq_part_moved(vq, &vq->desc, vq->addr.desc_user_addr,
-			   kvh_ring_desc_bytes(layout, vq->size)) ||
-	     vq_part_moved(vq, &vq->driver, vq->addr.avail_user_addr,
-			   kvh_ring_driver_bytes(layout, vq->size)) ||
-	     vq_part_moved(vq, &vq->device, vq->addr.used_user_addr,
-			   kvh_ring_device_bytes(layout, vq->size))))
-		kvh_vq_unmap(vq);
-	mutex_unlock(&vq->lock);
+	return kvh_segs_touch(parts, ARRAY_SIZE(parts), first, last);
 }

@@ -50,6 +50,9 @@ struct kvh_vq;
  * @serve:    take and start chains until kvh_vq_take() gives none
  * @reap:     complete whatever has finished since the last call
  * @pending:  is there anything for @reap? Worker, queue lock held.
+ * @touches:  does something in flight hold guest memory in [first, last], by I/O
+ *            virtual addresses? Process context, queue lock held, queue paused. NULL:
+ *            nothing outlasts @serve
  * @linger:   longest time, in microseconds, to wait for more with doorbells off where
  *            the owner allows none. Worker, queue lock held. NULL: not to wait
  * @gathers:  completions may be held while the driver adds more, even if the owner allows
@@ -75,6 +78,7 @@ struct kvh_backend {
 	void (*serve)(struct kvh_vq *vq);
 	void (*reap)(struct kvh_vq *vq);
 	bool (*pending)(struct kvh_vq *vq);
+	bool (*touches)(struct kvh_vq *vq, u64 first, u64 last);
 	unsigned int (*linger)(const struct kvh_vq *vq);
 	bool gathers;
 	const struct kvhost_counter *counters;
@@ -120,7 +124,7 @@ unsigned int kvh_vq_index(const struct kvh_vq *vq);
 unsigned int kvh_vq_size(const struct kvh_vq *vq);
 bool kvh_vq_has_feature(const struct kvh_vq *vq, unsigned int bit);
 void kvh_vq_id(const struct kvh_vq *vq, struct kvh_vq_id *id);
-bool kvh_vq_has_addr(const struct kvh_vq *vq);
+bool kvh_vq_has_addr(struct kvh_vq *vq);
 bool kvh_vq_has_memory(const struct kvh_vq *vq);
 int kvh_vq_run(struct kvh_vq *vq);
 int kvh_vq_stop(struct kvh_vq *vq);
@@ -169,7 +173,7 @@ int kvh_vq_write(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n,
  * @bytes:  length of the range
  * @write:  the device writes into it
  * @borrowed: it is registered memory, pinned for longer
- * @segs:   while the dirty log is on: a copy of the segments to mark
+ * @segs:   while the dirty log is on, or with a device IOTLB: a copy of the segments
  * @nsegs:  entries of @segs
  * @small:  where @bv points for short ranges
  */
@@ -187,6 +191,16 @@ struct kvh_pin {
 int kvh_pin_get(struct kvh_pin *pin, struct kvh_vq *vq, const struct kvh_seg *segs,
 		unsigned int n, u64 off, size_t len, bool write);
 void kvh_pin_put(struct kvh_pin *pin, struct kvh_vq *vq);
+
+/* Whether one of @n segments has a byte in [@first, @last]. */
+static inline bool kvh_segs_touch(const struct kvh_seg *segs, unsigned int n, u64 first,
+				  u64 last)
+{
+	for (; n; n--, segs++)
+		if (segs->len && segs->addr <= last && segs->addr + (segs->len - 1) >= first)
+			return true;
+	return false;
+}
 
 /* Guest memory by the owner's addresses, for a copy that somebody else makes. */
 int kvh_iov_get(struct kvh_vq *vq, const struct kvh_seg *segs, unsigned int n, u64 off,

@@ -349,10 +349,9 @@ TEST_F(dirty_log, the_log_eventfd_tells_of_marks)
 	take_ring(self);
 }
 
-/* What cannot be marked must not be lost: the driver hears of it. */
-TEST_F(dirty_log, a_log_that_is_not_there_breaks_the_queue)
+/* As ask(), of a read, with no thought for the log. */
+static void ask_read(struct _test_data_dirty_log *self)
 {
-	munmap(self->log, LOG_BYTES);
 	blkreq_set(&self->r, VIRTIO_BLK_T_IN, 0, LEN);
 	must(vq_add(&self->k.q[0], (struct vq_buf[]) {
 		{ self->r.hdr + self->iova, BLK_HDR, false },
@@ -360,9 +359,70 @@ TEST_F(dirty_log, a_log_that_is_not_there_breaks_the_queue)
 		{ self->r.status + self->iova, 1, true },
 	}, 3, NULL, &self->r) >= 0, "ring full");
 	vq_kick(&self->k.q[0]);
+}
+
+/* What cannot be marked must not be lost: the driver hears of it. */
+TEST_F(dirty_log, a_log_that_is_not_there_breaks_the_queue)
+{
+	munmap(self->log, LOG_BYTES);
+	ask_read(self);
 	EXPECT_TRUE(kvhost_wait_state(&self->k, 0, KVHOST_VRING_BROKEN));
 	EXPECT_TRUE(eventfd_wait(self->k.q[0].err_fd, LIMIT_MS));
 	self->log = new_log();
+}
+
+TEST_F(dirty_log, K21_LOG_ALL_without_a_bitmap_breaks_the_queue)
+{
+	u64 none = 0;
+
+	KVHOST_IOCTL(&self->k, VHOST_SET_LOG_BASE, &none);
+	ask_read(self);
+	EXPECT_TRUE(kvhost_wait_state(&self->k, 0, KVHOST_VRING_BROKEN));
+	EXPECT_TRUE(eventfd_wait(self->k.q[0].err_fd, LIMIT_MS));
+}
+
+/* As vhost has it: the used ring's flag is enough. */
+TEST_F(dirty_log, K21_the_used_ring_is_marked_without_LOG_ALL)
+{
+	set_log(self, false);
+	ask(self, VIRTIO_BLK_T_IN, 0, NULL, 0, LEN);
+	EXPECT_LE(1, take_ring(self));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_status(&self->r));
+	EXPECT_EQ(0, strangers(self));
+}
+
+/*
+ * A write that has no bit in the bitmap, being in no region. Without an IOTLB no
+ * driver can name such memory.
+ */
+TEST_F(dirty_log, K21_a_write_outside_the_table_breaks_the_queue)
+{
+	struct vhost_memory *t = gmem_table(&self->k.mem);
+
+	if (!variant->iotlb || variant->ring.registered)
+		return;
+	t->nregions--;
+	KVHOST_IOCTL(&self->k, VHOST_SET_MEM_TABLE, t);
+	free(t);
+	ask_read(self);
+	EXPECT_TRUE(kvhost_wait_state(&self->k, 0, KVHOST_VRING_BROKEN));
+}
+
+/* As vhost-net: what an IOTLB says needs a table to be marked by. */
+TEST_F(dirty_log, K21_no_queue_starts_without_a_table)
+{
+	struct kvhost_opts o = self->o;
+	struct kvhost k;
+
+	kvhost_open(&k);
+	KVHOST_IOCTL(&k, VHOST_SET_OWNER, NULL);
+	KVHOST_IOCTL(&k, VHOST_SET_FEATURES, &self->k.features);
+	k.queues = 1;
+	vq_init(&k.q[0], &k.mem, 64, o.packed ? VQ_PACKED : 0);
+	kvhost_ring_setup(&k, 0, vq_base(&k.q[0]));
+	kvhost_backend(&k, &o);
+	EXPECT_EQ(-EFAULT, __kvhost_enable(&k, 0, 1));
+	kvhost_close(&k);
 }
 
 static void __attribute__((constructor)) make_disks(void)

@@ -255,6 +255,38 @@ TEST_F(memmode, memory_that_cannot_be_pinned_is_EFAULT)
 	free(t);
 }
 
+/* A region in the place of one of the table's, mapped from a file. */
+static int set_file_region(struct kvhost *k, const char *path, int flags)
+{
+	struct vhost_memory *t = gmem_table(&k->mem);
+	int fd = path ? backing_open(path, O_RDWR) : memfd_create("file", MFD_CLOEXEC), r;
+	void *va;
+
+	must(path || !ftruncate(fd, 1 << 20), "ftruncate: %m");
+	va = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, flags, fd, 0);
+	must(va != MAP_FAILED, "mmap: %m");
+	t->regions[GMEM_HIGH].memory_size = 1 << 20;
+	t->regions[GMEM_HIGH].userspace_addr = (unsigned long)va;
+	r = __kvhost_ioctl(k->fd, VHOST_SET_MEM_TABLE, t);
+	free(t);
+	close(fd);
+	return r;
+}
+
+TEST_F(memmode, K13_a_shared_file_on_disk_cannot_be_registered)
+{
+	const char *file = disk_paths[DISK_EXT4];
+	struct leak before, after;
+
+	kvhost_enable(&self->k, 0, 0);
+	leak_snapshot(&before);
+	EXPECT_EQ(-EFAULT, set_file_region(&self->k, file, MAP_SHARED));
+	leak_snapshot(&after);
+	EXPECT_EQ(before.pins, after.pins);
+	EXPECT_EQ(0, set_file_region(&self->k, file, MAP_PRIVATE));
+	EXPECT_EQ(0, set_file_region(&self->k, NULL, MAP_SHARED));
+}
+
 /* As much as an address space of five levels has: no reason for a warning. */
 TEST_F(memmode, a_region_larger_than_any_memory_is_refused)
 {

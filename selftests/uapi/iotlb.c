@@ -4,17 +4,20 @@
  * and the owner translates them by messages over read() and write().
  *
  *	queue --miss--> read()  owner  write(UPDATE) --> queue goes on
- *	                               write(INVALIDATE): drained, then gone
+ *	                               write(INVALIDATE): nothing uses it, then gone
  *
  * Guest memory here is translated by one constant: I/O virtual address =
  * guest physical address, at first unknown to the device.
  */
 #include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <linux/capability.h>
 #include <linux/virtio_config.h>
 #include "node.h"
+#include "lib/dm.h"
 #include "lib/proc.h"
 
 #define GRAIN	4096ull
@@ -270,6 +273,29 @@ static void map_region(struct kvhost *k, unsigned int region)
 	must(!ret, "VHOST_IOTLB_UPDATE: %s", strerror(-ret));
 }
 
+static void map_page(struct kvhost *k, u64 gpa)
+{
+	u64 page = gpa & ~(GRAIN - 1);
+	int ret = message(k, VHOST_IOTLB_UPDATE, page, GRAIN, gmem_va(&k->mem, page),
+			  VHOST_ACCESS_RW);
+
+	must(!ret, "VHOST_IOTLB_UPDATE: %s", strerror(-ret));
+}
+
+static bool wait_in_flight(struct kvhost *k)
+{
+	struct kvhost_vring_stats st;
+	int left;
+
+	for (left = LIMIT_MS; left; left--) {
+		kvhost_stats(k, 0, &st);
+		if (st.in_flight)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
 /*
  * A queue looks for its ring while the owner takes away mappings beside those it
  * looks at. What goes wrong would be for a debug kernel to tell; the window is
@@ -336,12 +362,143 @@ TEST_F(iotlb, a_ring_mapped_later_counts_against_the_locked_memory_limit)
 	EXPECT_TRUE(kvhost_wait_state(&self->k, 0, KVHOST_VRING_BROKEN));
 }
 
+/* A message about other addresses is no answer, and no reason to ask again. */
+TEST_F(iotlb, K29_a_queue_that_waits_is_woken_by_its_answer_alone)
+{
+	struct vhost_iotlb_msg miss;
+	struct kvhost_vring_stats st;
+
+	kvhost_enable(&self->k, 0, 1);
+	ASSERT_EQ(0, next_miss(&self->k, &miss, LIMIT_MS));
+	map_region(&self->k, GMEM_HIGH);
+	ASSERT_EQ(0, message(&self->k, VHOST_IOTLB_INVALIDATE, GMEM_HIGH_GPA, GRAIN, NULL, 0));
+	EXPECT_EQ(-ETIMEDOUT, next_miss(&self->k, &miss, 50));
+	kvhost_stats(&self->k, 0, &st);
+	EXPECT_EQ(1, st.misses);
+	map_region(&self->k, GMEM_LOW);
+	EXPECT_TRUE(node_works(&self->k, 0));
+}
+
+/* Pages of a ring that follow each other for the driver, but not in the owner. */
+TEST_F(iotlb, K25_a_ring_may_be_scattered)
+{
+	struct gmem_region *low = &self->k.mem.regions[GMEM_LOW];
+	int fd = memfd_create("low", MFD_CLOEXEC);
+	u8 *twin;
+	u64 at;
+
+	vq_free(&self->k.q[0]);
+	ASSERT_EQ(0, ftruncate(fd, low->size));
+	ASSERT_EQ(low->va, mmap(low->va, low->size, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_FIXED, fd, 0));
+	twin = mmap(NULL, low->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, twin);
+	close(fd);
+	kvhost_renew(&self->k, 0, PIECES);
+	ring_at_iova(&self->k, 0);
+	/* Every other page by its twin. */
+	for (at = 0; at < 64 * GRAIN; at += GRAIN)
+		ASSERT_EQ(0, message(&self->k, VHOST_IOTLB_UPDATE, low->gpa + at, GRAIN,
+				     (at / GRAIN & 1 ? twin : low->va) + at, VHOST_ACCESS_RW));
+	kvhost_enable(&self->k, 0, 1);
+	EXPECT_TRUE(node_works(&self->k, 0));
+}
+
 TEST_F(iotlb, unanswered_queue_stops_at_once)
 {
 	kvhost_enable(&self->k, 0, 1);
 	kvhost_enable(&self->k, 1, 1);
 	EXPECT_EQ(0, __kvhost_enable(&self->k, 0, 0));
 	EXPECT_EQ(0, __kvhost_backend(&self->k, &(struct kvhost_opts) { .fd = -1 }));
+}
+
+/* A disk that does not answer as long as it is suspended. */
+#define DM		"kvh_iotlb"
+
+static const char *dm_path;
+
+FIXTURE(flight) {
+	struct kvhost k;
+	struct kvhost_opts o;
+	struct blkreq r;
+	bool used_before;
+};
+
+FIXTURE_SETUP(flight)
+{
+	self->o = (struct kvhost_opts) { .fd = backing_open(dm_path, O_RDWR) };
+	kvhost_prepare(&self->k, &self->o);
+	self->k.features |= 1ull << VIRTIO_F_ACCESS_PLATFORM;
+	KVHOST_IOCTL(&self->k, VHOST_SET_FEATURES, &self->k.features);
+	KVHOST_IOCTL(&self->k, VHOST_SET_BACKEND_FEATURES,
+		     &(u64) { 1ull << VHOST_BACKEND_F_IOTLB_MSG_V2 });
+	ring_at_iova(&self->k, 0);
+	map_region(&self->k, GMEM_LOW);
+	kvhost_enable(&self->k, 0, 1);
+	blkreq_init(&self->r, &self->k.mem, GMEM_MID, 4096);
+	map_page(&self->k, self->r.hdr);
+	map_page(&self->k, self->r.data);
+	map_page(&self->k, self->r.data + GRAIN);
+	map_page(&self->k, self->r.status);
+	must(blk_do(&self->r, &self->k.q[0], VIRTIO_BLK_T_IN, 0, 4096) == VIRTIO_BLK_S_OK,
+	     "no answer");
+	dm_suspend(DM);
+	blkreq_set(&self->r, VIRTIO_BLK_T_IN, 0, 4096);
+	must(blkreq_submit(&self->r, &self->k.q[0], NULL) >= 0, "ring full");
+	must(wait_in_flight(&self->k), "not taken");
+}
+
+FIXTURE_TEARDOWN(flight)
+{
+	dm_resume(DM);
+	kvhost_close(&self->k);
+	close(self->o.fd);
+}
+
+TEST_F(flight, K29_what_a_request_does_not_use_goes_at_once)
+{
+	u64 other = gmem_alloc(&self->k.mem, GMEM_HIGH, GRAIN, GRAIN);
+	struct vq_used u;
+
+	map_page(&self->k, other);
+	EXPECT_EQ(0, message(&self->k, VHOST_IOTLB_INVALIDATE, other, GRAIN, NULL, 0));
+	EXPECT_FALSE(vq_get_used(&self->k.q[0], &u));
+	dm_resume(DM);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_wait(&self->r, &self->k.q[0]));
+}
+
+static void *invalidate_data(void *arg)
+{
+	struct _test_data_flight *self = arg;
+	struct vq_used u;
+
+	must(!message(&self->k, VHOST_IOTLB_INVALIDATE, self->r.data, 1, NULL, 0), "invalidate");
+	self->used_before = vq_get_used(&self->k.q[0], &u);
+	return NULL;
+}
+
+TEST_F(flight, K29_what_a_request_uses_goes_after_it)
+{
+	pthread_t t;
+
+	ASSERT_EQ(0, pthread_create(&t, NULL, invalidate_data, self));
+	usleep(100000);
+	dm_resume(DM);
+	ASSERT_EQ(0, pthread_join(t, NULL));
+	EXPECT_TRUE(self->used_before);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_status(&self->r));
+}
+
+static void __attribute__((constructor)) make_dm(void)
+{
+	const char *nullb = backing_nullb("kvh_iotlb_disk",
+					  &(struct nullb_opts) { .mb = 4, .memory = true });
+
+	dm_path = nullb ? dm_make(DM, "0 8192 linear %s 0", nullb) : NULL;
+	if (dm_path)
+		return;
+	printf("1..0 # SKIP this machine cannot make a dm device on null_blk\n");
+	exit(KSFT_SKIP);
 }
 
 TEST_HARNESS_MAIN

@@ -15,7 +15,6 @@ enum difference {
 	D_RING_ALIGNMENT,
 	D_RING_MEMORY,
 	D_USED_INDEX,
-	D_TRANSLATED_LATE,
 	DIFFERENCES,
 };
 
@@ -34,8 +33,6 @@ static const char *const differences[DIFFERENCES] = {
 		"ring_memory: A ring is pinned at the start, so memory that cannot be read is found out then",
 	[D_USED_INDEX] =
 		"used_index: A used index that cannot belong to the ring position is refused at the start",
-	[D_TRANSLATED_LATE] =
-		"translated_late: A queue may start before its used ring is translated, and asks for it",
 };
 
 #endif /* SELFTESTS_VHOST_DIFFERENCES_H */
