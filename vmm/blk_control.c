@@ -2,7 +2,8 @@
 /*
  * blk_control.c - what `kvhost ctl` can do to a running disk.
  *
- * The verbs are one table. All of it runs on the main thread with vm_lock() held.
+ * The verbs are one table. All of it runs with vm_lock() held, and may wait
+ * for the disk.
  */
 #include <endian.h>
 #include <errno.h>
@@ -191,11 +192,18 @@ static const struct {
  */
 int dev_blk_command(void *opaque, const char *verb, char *arg, FILE *out)
 {
+	struct dev_blk *blk = opaque;
 	unsigned int i;
+	int ret;
 
-	for (i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (!strcmp(verbs[i].verb, verb))
-			return verbs[i].run(opaque, arg, out);
+	for (i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strcmp(verbs[i].verb, verb))
+			continue;
+		vm_wait_begin(blk->vm, blk->name, blk->opt->path);
+		ret = verbs[i].run(blk, arg, out);
+		vm_wait_end(blk->vm);
+		return ret;
+	}
 	fprintf(out, "error: a disk does not know '%s'\n", verb);
 	return -EINVAL;
 }

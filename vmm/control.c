@@ -3,11 +3,15 @@
  * control.c - the control socket.
  *
  * A line of text asks for something, the answer is lines of text, the last of
- * which is "ok" or "error: ...". The commands are one table. Everything runs
- * on the main thread; a client that does not take its answer is dropped, so
- * none can stop the loop.
+ * which is "ok" or "error: ..."; control_command.c has the commands.
+ *
+ * The main thread talks to clients and never waits. A command that looks at devices
+ * becomes a job of the device thread, which comes back with the answer. If that
+ * takes longer than ANSWER_LIMIT, because a disk hangs, the client is told so.
+ * Answers of any length leave as fast as the client takes them.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,140 +28,304 @@
 #include "vm.h"
 
 #define CLIENTS_MAX	8
-#define LINE_BYTES	128
 
+/* Less than `kvhost ctl` waits for. */
+#define ANSWER_LIMIT	(5 * NSEC_PER_SEC)
+
+/* How long a client may take nothing of its answer. */
+#define TAKE_LIMIT	(10 * NSEC_PER_SEC)
+
+/* Whether a job was begun; changed by both threads. */
+enum job_state {
+	JOB_QUEUED,
+	JOB_BEGUN,
+	JOB_GIVEN_UP,
+};
+
+/**
+ * struct job - a command for the device thread
+ * @work:    to the device thread and back
+ * @control: whose
+ * @client:  who waits for it, or NULL; main thread only
+ * @next:    of control.jobs; main thread only
+ * @state:   enum job_state, atomic
+ * @status:  the command is `status`
+ * @line:    the command; the device thread's once it was begun
+ * @text:    the answer, or NULL for want of memory
+ * @len:     its length, bytes
+ */
+struct job {
+	struct loop_work work;
+	struct control *control;
+	struct client *client;
+	struct job *next;
+	int state;
+	bool status;
+	char line[CONTROL_LINE_BYTES];
+	char *text;
+	size_t len;
+};
+
+/**
+ * struct client - a connection
+ * @control: whose
+ * @fd:      -1: free
+ * @len:     bytes in @line
+ * @line:    what it has sent and was not looked at yet
+ * @job:     what it waits for, or NULL
+ * @text:    answer that has not left in whole, or NULL
+ * @at:      bytes of it that have left
+ * @text_len: bytes of it
+ * @timer:   limits @job, or the time that nothing is taken of @text
+ */
 struct client {
 	struct control *control;
-	int fd;			/* -1: free */
+	int fd;
 	unsigned int len;
-	char line[LINE_BYTES];
+	char line[CONTROL_LINE_BYTES];
+	struct job *job;
+	char *text;
+	size_t at;
+	size_t text_len;
+	struct loop_timer timer;
 };
 
 struct control {
 	struct vm *vm;
 	const char *path;
 	int fd;
+	struct job *jobs;
 	struct client clients[CLIENTS_MAX];
 };
 
-static void do_status(struct vm *vm, FILE *out)
+/* --- jobs ------------------------------------------------------------ */
+
+static void job_free(struct job *job)
 {
-	vm_status(vm, out);
+	struct job **p = &job->control->jobs;
+
+	while (*p != job)
+		p = &(*p)->next;
+	*p = job->next;
+	free(job->text);
+	free(job);
 }
 
-static void do_stats(struct vm *vm, FILE *out)
+static void reply(struct client *c, char *text, size_t len);
+
+/* Main thread. */
+static void job_done(void *opaque)
 {
-	vm_stats(vm, out);
+	struct job *job = opaque;
+	struct client *c = job->client;
+	char *text = job->text;
+
+	job->text = NULL;
+	if (c)
+		c->job = NULL;
+	if (c)
+		reply(c, text, job->len);
+	else
+		free(text);
+	job_free(job);
 }
 
-static void do_reset(struct vm *vm, FILE *out)
+/* Device thread. */
+static void job_run(void *opaque)
 {
-	vm_request_reset(vm);
+	struct job *job = opaque;
+	struct vm *vm = job->control->vm;
+	int state = JOB_QUEUED;
+
+	if (__atomic_compare_exchange_n(&job->state, &state, JOB_BEGUN, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		job->text = control_run(vm, job->line, &job->len);
+	job->work.fn = job_done;
+	loop_post(vm_main_loop(vm), &job->work);
 }
 
-static void do_powerdown(struct vm *vm, FILE *out)
+static int job_start(struct client *c)
 {
-	vm_power_button(vm);
+	struct control *ctl = c->control;
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return -ENOMEM;
+	*job = (struct job){
+		.work = { .fn = job_run, .opaque = job },
+		.control = ctl,
+		.client = c,
+		.next = ctl->jobs,
+		.state = JOB_QUEUED,
+		.status = !strcmp(c->line, "status"),
+	};
+	strcpy(job->line, c->line);
+	ctl->jobs = job;
+	c->job = job;
+	loop_timer_arm(vm_main_loop(ctl->vm), &c->timer, ANSWER_LIMIT);
+	loop_post(vm_loop(ctl->vm), &job->work);
+	return 0;
 }
 
-static void do_quit(struct vm *vm, FILE *out)
+/* What can be said of a VM whose device thread is held up. */
+static char *late_text(struct vm *vm, struct job *job, size_t *len)
 {
-	vm_request_exit(vm, VM_EXIT_QUIT);
-}
+	int state = JOB_QUEUED;
+	bool begun = !__atomic_compare_exchange_n(&job->state, &state, JOB_GIVEN_UP, false,
+						  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	char what[VM_WAIT_BYTES], *text = NULL;
+	FILE *out = open_memstream(&text, len);
 
-/* Without @run the command is one of the device that is named behind it. */
-static const struct command {
-	const char *name;
-	const char *args;
-	void (*run)(struct vm *vm, FILE *out);
-	const char *help;
-} commands[] = {
-	{ "status", "", do_status, "print the state of the VM and its devices" },
-	{ "stats", "", do_stats, "print the counters of its devices, as debugfs does" },
-	{ "reset", "", do_reset, "reset the machine, as its reset button would" },
-	{ "powerdown", "", do_powerdown, "press the power button; the guest may take its time" },
-	{ "quit", "", do_quit, "end the VM now, as if its power were cut" },
-	{ "limit", " DISK [KEY=VALUE,...]", NULL,
-	  "limit a disk by iops, iops_burst, bps, bps_burst; none lifts all" },
-	{ "link", " NET up|down", NULL, "tell the guest that the link is up or down" },
-	{ "announce", " NET", NULL, "have the guest tell its neighbours where it is" },
-	{ "resize", " DISK", NULL, "look again how large a disk is, and tell the guest" },
-	{ "resume", " DISK [retry|report]", NULL,
-	  "go on after an error of the disk: ask it again, or tell the guest" },
-};
-
-static void run_command(struct vm *vm, const struct command *c, char *args, FILE *out)
-{
-	char *device = args;
-
-	if (!c->run == !*args) {
-		fprintf(out, "error: write `%s%s`\n", c->name, c->args);
-		return;
-	}
-	if (c->run) {
-		c->run(vm, out);
+	if (!out)
+		return NULL;
+	vm_wait_text(vm, what, sizeof(what));
+	if (job->status) {
+		vm_status_brief(vm, out);
+		fprintf(out, "waits_for=%s\nok\n", what);
 	} else {
-		args += strcspn(args, " ");
-		if (*args)
-			*args++ = 0;
-		if (vm_command(vm, c->name, device, args, out))
-			return;
+		fprintf(out, "error: the VM waits for %s; the command %s\n", what,
+			begun ? "is under way" : "was not carried out");
 	}
-	fputs("ok\n", out);
+	if (!fclose(out))
+		return text;
+	free(text);
+	return NULL;
 }
 
-static void run_line(struct vm *vm, char *line, FILE *out)
-{
-	size_t len = strcspn(line, " ");
-	char *args = line + len + !!line[len];
-
-	line[len] = 0;
-	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i].name, line))
-			continue;
-		run_command(vm, &commands[i], args, out);
-		return;
-	}
-	fprintf(out, "error: '%s' is not one of", line);
-	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, " %s", commands[i].name);
-	fputc('\n', out);
-}
-
-/* --- the VM's side --------------------------------------------------- */
+/* --- clients --------------------------------------------------------- */
 
 static void drop(struct client *c)
 {
-	loop_del(vm_loop(c->control->vm), c->fd);
+	struct loop *loop = vm_main_loop(c->control->vm);
+
+	loop_timer_disarm(loop, &c->timer);
+	if (c->job)
+		c->job->client = NULL;
+	c->job = NULL;
+	free(c->text);
+	c->text = NULL;
+	loop_del(loop, c->fd);
 	close(c->fd);
 	c->fd = -1;
 }
 
-static int answer(struct client *c, char *line)
+static void client_late(void *opaque)
 {
-	char *text = NULL;
+	struct client *c = opaque;
+	struct job *job = c->job;
 	size_t len = 0;
-	ssize_t n;
-	FILE *out = open_memstream(&text, &len);
+	char *text;
 
-	if (!out)
-		return -ENOMEM;
-	run_line(c->control->vm, line, out);
-	if (fclose(out)) {
-		free(text);
-		return -ENOMEM;
+	if (!job) {
+		drop(c);
+		return;
 	}
-	n = send(c->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	free(text);
-	return n == (ssize_t)len ? 0 : -EAGAIN;
+	text = late_text(c->control->vm, job, &len);
+	job->client = NULL;
+	c->job = NULL;
+	reply(c, text, len);
+}
+
+/* Sends what the client takes now. Return: true if all of it has left. */
+static bool send_some(struct client *c)
+{
+	struct loop *loop = vm_main_loop(c->control->vm);
+	ssize_t n;
+
+	while (c->at < c->text_len) {
+		n = send(c->fd, c->text + c->at, c->text_len - c->at,
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			loop_mod(loop, c->fd, EPOLLOUT);
+			return false;
+		}
+		if (n < 0) {
+			drop(c);
+			return false;
+		}
+		c->at += (size_t)n;
+		loop_timer_arm(loop, &c->timer, TAKE_LIMIT);
+	}
+	free(c->text);
+	c->text = NULL;
+	loop_timer_disarm(loop, &c->timer);
+	loop_mod(loop, c->fd, EPOLLIN);
+	return true;
+}
+
+/* @text is the client's from now on. Return: true if all of it has left. */
+static bool begin_reply(struct client *c, char *text, size_t len)
+{
+	c->text = text;
+	c->text_len = len;
+	c->at = 0;
+	loop_timer_arm(vm_main_loop(c->control->vm), &c->timer, TAKE_LIMIT);
+	return send_some(c);
+}
+
+static void serve_lines(struct client *c);
+
+/* Likewise, and on with the next line; NULL: there was no memory for @text. */
+static void reply(struct client *c, char *text, size_t len)
+{
+	if (!text)
+		drop(c);
+	else if (begin_reply(c, text, len))
+		serve_lines(c);
+}
+
+/* Answers the line in front, or begins to. */
+static void serve_line(struct client *c)
+{
+	struct vm *vm = c->control->vm;
+	size_t len = 0;
+	char *text;
+
+	if (!control_is_urgent(c->line)) {
+		/* No more of its lines before it has the answer. */
+		loop_mod(vm_main_loop(vm), c->fd, 0);
+		if (job_start(c))
+			drop(c);
+		return;
+	}
+	text = control_run(vm, c->line, &len);
+	if (text)
+		begin_reply(c, text, len);
+	else
+		drop(c);
+}
+
+static void serve_lines(struct client *c)
+{
+	char *end;
+
+	while (c->fd >= 0 && !c->job && !c->text && (end = strchr(c->line, '\n'))) {
+		*end++ = 0;
+		serve_line(c);
+		c->len -= (unsigned int)(end - c->line);
+		memmove(c->line, end, c->len + 1);
+	}
+	if (c->fd >= 0 && c->len == sizeof(c->line) - 1 && !strchr(c->line, '\n'))
+		drop(c);
 }
 
 static void client_ready(void *opaque, int fd, uint32_t events)
 {
 	struct client *c = opaque;
-	char *end;
 	ssize_t n;
 
+	if (c->text) {
+		if (send_some(c))
+			serve_lines(c);
+		return;
+	}
+	/* Nothing is asked for while a job is under way: the client has gone. */
+	if (c->job) {
+		drop(c);
+		return;
+	}
 	n = recv(fd, c->line + c->len, sizeof(c->line) - 1 - c->len, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -167,17 +335,7 @@ static void client_ready(void *opaque, int fd, uint32_t events)
 	}
 	c->len += (unsigned int)n;
 	c->line[c->len] = 0;
-	while ((end = strchr(c->line, '\n'))) {
-		*end++ = 0;
-		if (answer(c, c->line)) {
-			drop(c);
-			return;
-		}
-		c->len -= (unsigned int)(end - c->line);
-		memmove(c->line, end, c->len + 1);
-	}
-	if (c->len == sizeof(c->line) - 1)
-		drop(c);
+	serve_lines(c);
 }
 
 static void listener_ready(void *opaque, int fd, uint32_t events)
@@ -192,16 +350,24 @@ static void listener_ready(void *opaque, int fd, uint32_t events)
 
 		if (c->fd >= 0)
 			continue;
-		if (loop_add(vm_loop(ctl->vm), client, EPOLLIN, client_ready, c))
+		if (loop_add(vm_main_loop(ctl->vm), client, EPOLLIN, client_ready, c))
 			break;
 		c->fd = client;
 		c->len = 0;
+		c->line[0] = 0;
 		return;
 	}
 	close(client);
 }
 
-static int fill_address(struct sockaddr_un *sa, const char *path)
+/**
+ * control_address() - make a socket's address of its path
+ * @sa:   filled in
+ * @path: of the socket
+ *
+ * Return: 0, or -ENAMETOOLONG after one line on stderr.
+ */
+int control_address(struct sockaddr_un *sa, const char *path)
 {
 	memset(sa, 0, sizeof(*sa));
 	sa->sun_family = AF_UNIX;
@@ -258,9 +424,13 @@ int control_create(struct control **control, struct vm *vm, const char *path)
 	ctl->vm = vm;
 	ctl->path = path;
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
-		ctl->clients[i] = (struct client){ .control = ctl, .fd = -1 };
+		ctl->clients[i] = (struct client){
+			.control = ctl,
+			.fd = -1,
+			.timer = { .fn = client_late, .opaque = &ctl->clients[i] },
+		};
 	ctl->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	err = ctl->fd < 0 ? -errno : fill_address(&sa, path);
+	err = ctl->fd < 0 ? -errno : control_address(&sa, path);
 	if (!err) {
 		remove_stale(&sa);
 		err = bind_private(ctl->fd, &sa);
@@ -268,7 +438,7 @@ int control_create(struct control **control, struct vm *vm, const char *path)
 	if (!err && listen(ctl->fd, CLIENTS_MAX) < 0)
 		err = -errno;
 	if (!err)
-		err = loop_add(vm_loop(vm), ctl->fd, EPOLLIN, listener_ready, ctl);
+		err = loop_add(vm_main_loop(vm), ctl->fd, EPOLLIN, listener_ready, ctl);
 	if (err) {
 		log_error("--control: cannot listen on '%s': %s%s", path, strerror(-err),
 			  err == -EADDRINUSE ? "; a VM is using it, or it is another file" : "");
@@ -283,8 +453,8 @@ int control_create(struct control **control, struct vm *vm, const char *path)
 
 /**
  * control_destroy() - close the control socket
- * @control: or NULL. The file stays when the sandbox does not let us remove it;
- *           the next VM to use the path does
+ * @control: not served by a thread any more, or NULL. The file stays when the
+ *           sandbox does not let us remove it; the next VM to use the path does
  */
 void control_destroy(struct control *control)
 {
@@ -294,140 +464,12 @@ void control_destroy(struct control *control)
 		if (control->clients[i].fd >= 0)
 			drop(&control->clients[i]);
 	}
-	loop_del(vm_loop(control->vm), control->fd);
+	/* The device thread has ended, and the main loop as well. */
+	while (control->jobs)
+		job_free(control->jobs);
+	loop_del(vm_main_loop(control->vm), control->fd);
 	close(control->fd);
 	if (!vm_options(control->vm)->sandbox)
 		unlink(control->path);
 	free(control);
-}
-
-/* --- the client's side ----------------------------------------------- */
-
-static int client_usage(FILE *out, int status)
-{
-	char head[64];
-
-	fputs("Usage: kvhost ctl SOCKET COMMAND\n\nCommands:\n", out);
-	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
-		snprintf(head, sizeof(head), "%s%s", commands[i].name, commands[i].args);
-		fprintf(out, "  %-26s %s\n", head, commands[i].help);
-	}
-	return status;
-}
-
-static int client_connect(const char *path)
-{
-	struct timeval limit = { .tv_sec = 10 };
-	struct sockaddr_un sa;
-	int fd, err;
-
-	err = fill_address(&sa, path);
-	if (err)
-		return err;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
-		err = -errno;
-		log_error("cannot reach a VM at '%s': %m; is it running with --control %s?", path,
-			  path);
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-/* Hand on the answer line by line; its last line decides. */
-static int client_answer(int fd, int (*line_fn)(void *opaque, char *line), void *opaque)
-{
-	FILE *in = fdopen(fd, "r");
-	int err = -ETIMEDOUT;
-	char *line = NULL;
-	size_t room = 0;
-
-	if (!in) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while (err == -ETIMEDOUT && getline(&line, &room, in) > 0) {
-		if (!strcmp(line, "ok\n")) {
-			err = 0;
-		} else if (!strncmp(line, "error: ", 7)) {
-			line[strcspn(line, "\n")] = 0;
-			log_error("%s", line + 7);
-			err = -EINVAL;
-		} else if (line_fn(opaque, line)) {
-			err = -ENOMEM;
-		}
-	}
-	if (err == -ETIMEDOUT)
-		log_error("the VM did not answer within 10 seconds, or ended");
-	free(line);
-	fclose(in);
-	return err;
-}
-
-/**
- * control_ask() - have a VM run a command
- * @path:    of its control socket
- * @command: one of those in the table
- * @line_fn: called for each line of the answer; non-zero: out of memory
- * @opaque:  its argument
- *
- * Return: 0; -E2BIG for a command too long to be one; after one line on stderr
- * -EINVAL if the VM refused it, another -errno if it could not be asked or did
- * not answer.
- */
-int control_ask(const char *path, const char *command,
-		int (*line_fn)(void *opaque, char *line), void *opaque)
-{
-	char line[LINE_BYTES];
-	int fd, n;
-
-	n = snprintf(line, sizeof(line), "%s\n", command);
-	if (n >= (int)sizeof(line))
-		return -E2BIG;
-	fd = client_connect(path);
-	if (fd < 0)
-		return fd == -EINVAL ? -EIO : fd;
-	if (write_all(fd, line, (size_t)n)) {
-		log_error("the VM at '%s' hung up", path);
-		close(fd);
-		return -EPIPE;
-	}
-	return client_answer(fd, line_fn, opaque);
-}
-
-static int print_line(void *opaque, char *line)
-{
-	fputs(line, opaque);
-	return 0;
-}
-
-/**
- * control_client() - run `kvhost ctl`
- * @argc: arguments after "ctl"
- * @argv: the arguments
- *
- * Return: the exit status.
- */
-int control_client(int argc, char **argv)
-{
-	char line[LINE_BYTES];
-	int err, n = 0;
-
-	if (argc == 1 && !strcmp(argv[0], "--help"))
-		return client_usage(stdout, 0);
-	if (argc < 2)
-		return client_usage(stderr, VM_EXIT_USAGE);
-	for (int i = 1; i < argc && n < (int)sizeof(line); i++)
-		n += snprintf(line + n, sizeof(line) - n, "%s%s", i > 1 ? " " : "", argv[i]);
-	err = n < (int)sizeof(line) ? control_ask(argv[0], line, print_line, stdout) : -E2BIG;
-	if (err == -E2BIG)
-		log_error("'%s' is not a command; `kvhost ctl --help` lists them", argv[1]);
-	if (err == -E2BIG || err == -EINVAL)
-		return VM_EXIT_USAGE;
-	return err ? VM_EXIT_HOST : 0;
 }

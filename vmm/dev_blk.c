@@ -64,9 +64,13 @@ static void features_ok(struct virtio_dev *vdev)
 static int start(struct virtio_dev *vdev)
 {
 	struct dev_blk *blk = to_blk(vdev);
+	int ret;
 
-	return blk->backend->ops->start(blk->backend, virtio_features(vdev),
-					writeback(blk));
+	vm_wait_begin(blk->vm, blk->name, blk->opt->path);
+	ret = blk->backend->ops->start(blk->backend, virtio_features(vdev),
+				       writeback(blk));
+	vm_wait_end(blk->vm);
+	return ret;
 }
 
 static void reset(struct virtio_dev *vdev)
@@ -87,7 +91,9 @@ static void queue_stop(struct virtio_dev *vdev, struct virtio_queue *vq)
 {
 	struct dev_blk *blk = to_blk(vdev);
 
+	vm_wait_begin(blk->vm, blk->name, blk->opt->path);
 	blk->backend->ops->queue_stop(blk->backend, vq);
+	vm_wait_end(blk->vm);
 }
 
 /* The one field a driver may write is writeback, and 0 and 1 all it may be. */
@@ -96,6 +102,7 @@ static void config_write(struct virtio_dev *vdev, size_t off, const void *data,
 {
 	struct dev_blk *blk = to_blk(vdev);
 	uint8_t wce = *(const uint8_t *)data;
+	int ret;
 
 	if (off != offsetof(struct virtio_blk_config, wce) || len != 1)
 		return;
@@ -105,8 +112,12 @@ static void config_write(struct virtio_dev *vdev, size_t off, const void *data,
 	if (wce > 1 || wce == blk->config.wce)
 		return;
 	blk->config.wce = wce;
-	if (vdev->started &&
-	    blk->backend->ops->set_writeback(blk->backend, writeback(blk)))
+	if (!vdev->started)
+		return;
+	vm_wait_begin(blk->vm, blk->name, blk->opt->path);
+	ret = blk->backend->ops->set_writeback(blk->backend, writeback(blk));
+	vm_wait_end(blk->vm);
+	if (ret)
 		virtio_error(vdev, "the write cache mode could not be changed");
 }
 

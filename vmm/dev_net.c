@@ -171,10 +171,12 @@ static void queue_stop(struct virtio_dev *vdev, struct virtio_queue *vq)
 {
 	struct dev_net *net = to_net(vdev);
 
+	vm_wait_begin(net->vm, net->name, net->port.ifname);
 	if (vq->index < control_index(net))
 		net->backend->ops->queue_stop(net->backend, vq);
 	else if (vq->index == control_index(net))
 		net_control_stop(net);
+	vm_wait_end(net->vm);
 }
 
 static const struct virtio_ops virtio_ops = {

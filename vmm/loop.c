@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * loop.c - the event loop of the main thread.
+ * loop.c - an event loop, served by one thread.
  *
  * epoll with a table of watches by fd, a sorted list of timers served by the
  * epoll timeout, and a list of posted work announced through an eventfd.
@@ -39,7 +39,7 @@ struct loop {
 	struct loop_work *work;
 	struct loop_work **work_tail;
 
-	struct loop_timer *timers;	/* main thread only, soonest first */
+	struct loop_timer *timers;	/* that thread only, soonest first */
 };
 
 static void wake(struct loop *loop)
@@ -202,8 +202,8 @@ int loop_mod(struct loop *loop, int fd, uint32_t events)
  * @loop: the loop
  * @fd:   watched, still open
  *
- * Context: any thread; only on the main thread is it certain that no callback
- * for @fd is running when this returns.
+ * Context: any thread; only on the thread of the loop is it certain that no
+ * callback for @fd is running when this returns.
  * Return: 0, -ENOENT when not watched, or another errno of epoll_ctl().
  */
 int loop_del(struct loop *loop, int fd)
@@ -223,7 +223,7 @@ int loop_del(struct loop *loop, int fd)
 }
 
 /**
- * loop_post() - run work on the main thread soon
+ * loop_post() - run work on the thread of the loop soon
  * @loop: the loop
  * @work: with @fn and @opaque set; lives until it has run
  *
@@ -244,30 +244,6 @@ void loop_post(struct loop *loop, struct loop_work *work)
 	pthread_mutex_unlock(&loop->lock);
 	if (first)
 		wake(loop);
-}
-
-/**
- * loop_cancel() - take posted work back
- * @loop: the loop
- * @work: posted or not
- *
- * Context: main thread.
- */
-void loop_cancel(struct loop *loop, struct loop_work *work)
-{
-	struct loop_work **p;
-
-	pthread_mutex_lock(&loop->lock);
-	for (p = &loop->work; *p; p = &(*p)->next) {
-		if (*p != work)
-			continue;
-		*p = work->next;
-		if (loop->work_tail == &work->next)
-			loop->work_tail = p;
-		work->queued = false;
-		break;
-	}
-	pthread_mutex_unlock(&loop->lock);
 }
 
 /* Only as much as was queued on entry: work that posts itself again waits for the next turn. */
@@ -302,7 +278,7 @@ static void run_work(struct loop *loop)
  * @timer:       with @fn and @opaque set; lives until it expired or is disarmed
  * @ns_from_now: delay in nanoseconds
  *
- * Context: main thread.
+ * Context: thread of the loop, or any before there is one.
  */
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, uint64_t ns_from_now)
 {
@@ -321,7 +297,7 @@ void loop_timer_arm(struct loop *loop, struct loop_timer *timer, uint64_t ns_fro
  * @loop:  the loop
  * @timer: armed or not
  *
- * Context: main thread.
+ * Context: thread of the loop, or any before there is one.
  */
 void loop_timer_disarm(struct loop *loop, struct loop_timer *timer)
 {
@@ -378,7 +354,7 @@ static void run_event(struct loop *loop, const struct epoll_event *ev)
  * loop_run() - serve events until loop_stop()
  * @loop: the loop
  *
- * Context: main thread.
+ * Context: thread of the loop, or any before there is one.
  * Return: 0 or the errno of epoll_wait().
  */
 int loop_run(struct loop *loop)

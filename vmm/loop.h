@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * loop.h - the event loop of the main thread: file descriptors, timers, and
- * work posted by other threads.
+ * loop.h - an event loop: file descriptors, timers, and work posted by other
+ * threads.
  *
- * Every callback runs on the main thread and holds no lock; one that touches a
- * device takes vm_lock() itself. No callback may block.
+ * A VM has two. Every callback runs on the thread of its loop and holds no lock; one
+ * that touches a device takes vm_lock() itself, and belongs to the device thread.
+ * No callback of the main thread may block.
  */
 #ifndef KVHOST_LOOP_H
 #define KVHOST_LOOP_H
@@ -20,7 +21,7 @@ typedef void (*loop_fn)(void *opaque);
 
 /**
  * struct loop_work - a callback another thread asks for; embed and set @fn, @opaque
- * @fn:     run on the main thread
+ * @fn:     run on the thread of the loop; may free the work, or post it to a loop
  * @opaque: its argument
  * @next:   private
  * @queued: private; posting work that is still queued does nothing, so one
@@ -35,7 +36,7 @@ struct loop_work {
 
 /**
  * struct loop_timer - a one-shot timer; embed and set @fn, @opaque
- * @fn:     run on the main thread at expiry; may arm the timer again
+ * @fn:     run on the thread of the loop at expiry; may arm the timer again
  * @opaque: its argument
  * @expires: private, CLOCK_MONOTONIC nanoseconds; 0 when not armed
  * @next:   private
@@ -56,7 +57,7 @@ void loop_stop(struct loop *loop);
 
 /*
  * Watch @fd for @events (EPOLLIN, EPOLLOUT; level triggered). One watch per fd.
- * Any thread. loop_del() called on the main thread is exact; called elsewhere,
+ * Any thread. loop_del() called on the thread of the loop is exact; called elsewhere,
  * one callback may still be running when it returns.
  */
 int loop_add(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *opaque);
@@ -65,10 +66,8 @@ int loop_del(struct loop *loop, int fd);
 
 /* Any thread. */
 void loop_post(struct loop *loop, struct loop_work *work);
-/* Take @work back if it has not run yet; main thread only. */
-void loop_cancel(struct loop *loop, struct loop_work *work);
 
-/* Main thread only. Arming an armed timer moves it. */
+/* Thread of the loop, or any before there is one. Arming an armed timer moves it. */
 void loop_timer_arm(struct loop *loop, struct loop_timer *timer, uint64_t ns_from_now);
 void loop_timer_disarm(struct loop *loop, struct loop_timer *timer);
 

@@ -3,7 +3,8 @@
  * vm.h - one virtual machine: what its parts need from each other.
  *
  * Life: vm_create(), which has the devices add themselves, vm_run(), which
- * returns when the guest has ended, vm_destroy(); all on the main thread.
+ * returns when the guest has ended, vm_destroy(); all on the main thread. While
+ * the guest runs, a device thread serves the devices: vm_loop() is its loop.
  *
  * Locks, outermost first: vm_lock() (the bus lock: device state), then the
  * leaf locks of the interrupt code, the serial port and the event loop. PCI and
@@ -42,15 +43,15 @@ enum vm_exit {
  * struct vm_hook - what a device wants to be told; embed, fill, vm_hook_add()
  * @name:   shown in `kvhost ctl PATH status`
  * @stop:   the VM ends: vCPUs stand still for good, guest RAM is still mapped.
- *          Stop all access to it before returning. Main thread, in reverse
+ *          Stop all access to it before returning. Device thread, in reverse
  *          order of registration, vm_lock() held
  * @reset:  machine reset: vCPUs stand still, RAM stays. PCI functions have
- *          pci_ops.reset and need not use this. Main thread, vm_lock() held
- * @status: print "key=value" lines. Main thread, vm_lock() held
+ *          pci_ops.reset and need not use this. Device thread, vm_lock() held
+ * @status: print "key=value" lines. Device thread, vm_lock() held
  * @stats:  print counters as stat_read.c reads them; likewise
  * @command: carry out @verb of `kvhost ctl`, with what was typed behind the
  *          device's name; returns 0, or -errno after one "error: ..." line on
- *          @out. Main thread, vm_lock() held
+ *          @out. Device thread, vm_lock() held
  * @opaque: argument of the above; any of them may be NULL
  * @next:   private
  */
@@ -75,6 +76,7 @@ const struct options *vm_options(const struct vm *vm);
 unsigned int vm_cpus(const struct vm *vm);
 const struct guest_memory *vm_memory(const struct vm *vm);
 struct loop *vm_loop(const struct vm *vm);
+struct loop *vm_main_loop(const struct vm *vm);
 struct pci_bus *vm_pci(const struct vm *vm);
 struct bus *vm_bus(const struct vm *vm);
 struct irq *vm_irq(const struct vm *vm);
@@ -92,7 +94,16 @@ void vm_hook_add(struct vm *vm, struct vm_hook *hook);
 void vm_request_exit(struct vm *vm, int status);
 void vm_request_reset(struct vm *vm);
 
-/* For the control socket; main thread, vm_lock() not held. */
+/* Around what may wait for the host; vm_lock() held. */
+void vm_wait_begin(struct vm *vm, const char *name, const char *path);
+void vm_wait_end(struct vm *vm);
+/* What follows "waits for", any thread. */
+#define VM_WAIT_BYTES	256
+void vm_wait_text(struct vm *vm, char *text, size_t len);
+
+/* For the control socket, any thread. */
+void vm_status_brief(struct vm *vm, FILE *out);
+/* Likewise; device thread, vm_lock() not held. */
 void vm_status(struct vm *vm, FILE *out);
 void vm_stats(struct vm *vm, FILE *out);
 void vm_power_button(struct vm *vm);

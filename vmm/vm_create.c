@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "boot.h"
@@ -114,7 +115,7 @@ static int take_signals(struct vm *vm)
 	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (vm->signal_fd < 0)
 		return -errno;
-	return loop_add(vm->loop, vm->signal_fd, EPOLLIN, signal_ready, vm);
+	return loop_add(vm->main_loop, vm->signal_fd, EPOLLIN, signal_ready, vm);
 }
 
 static int build(struct vm *vm)
@@ -148,6 +149,19 @@ static int add_devices(struct vm *vm)
 	return err;
 }
 
+static void init_locks(struct vm *vm)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->end_lock, NULL);
+	pthread_mutex_init(&vm->wait_lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&vm->end, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 /**
  * vm_create() - build a VM from its options
  * @vm:  set on success
@@ -168,8 +182,9 @@ int vm_create(struct vm **vm, const struct options *opt)
 	v->fd = -1;
 	v->signal_fd = -1;
 	v->status = NO_STATUS;
-	v->request = (struct loop_work){ .fn = vm_serve_request, .opaque = v };
-	pthread_mutex_init(&v->lock, NULL);
+	v->exit_work = (struct loop_work){ .fn = vm_serve_exit, .opaque = v };
+	v->reset_work = (struct loop_work){ .fn = vm_serve_reset, .opaque = v };
+	init_locks(v);
 	err = boot_open(&v->boot, opt);
 	if (!err) {
 		v->kvm_fd = kvm_open(opt->cpus);
@@ -177,6 +192,8 @@ int vm_create(struct vm **vm, const struct options *opt)
 	}
 	if (!err)
 		err = failed("event loop", loop_create(&v->loop));
+	if (!err)
+		err = failed("event loop", loop_create(&v->main_loop));
 	if (!err)
 		err = failed("signals", take_signals(v));
 	if (!err)
@@ -211,9 +228,13 @@ void vm_destroy(struct vm *vm)
 	if (vm->signal_fd >= 0)
 		close(vm->signal_fd);
 	loop_destroy(vm->loop);
+	loop_destroy(vm->main_loop);
 	if (vm->kvm_fd >= 0)
 		close(vm->kvm_fd);
 	boot_close(vm->boot);
+	pthread_cond_destroy(&vm->end);
+	pthread_mutex_destroy(&vm->wait_lock);
+	pthread_mutex_destroy(&vm->end_lock);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * vm_priv.h - a VM from inside: vm.c and vm_create.c.
+ * vm_priv.h - a VM from inside: vm.c and vm_*.c.
  */
 #ifndef KVHOST_VM_PRIV_H
 #define KVHOST_VM_PRIV_H
@@ -11,6 +11,7 @@
 
 #include "loop.h"
 #include "memory.h"
+#include "vm.h"
 
 #define NO_STATUS	(-1)
 
@@ -24,7 +25,8 @@ struct vm {
 	struct guest_memory mem;
 	struct boot *boot;
 	struct irq *irq;
-	struct loop *loop;
+	struct loop *loop;		/* of the device thread */
+	struct loop *main_loop;
 	struct bus *bus;
 	struct platform *platform;
 	struct pci_bus *pci;
@@ -37,15 +39,30 @@ struct vm {
 	/* Atomic: what is asked for. */
 	int status;			/* to exit with, or NO_STATUS */
 	bool reset;
-	struct loop_work request;
+	struct loop_work exit_work;	/* for @main_loop */
+	struct loop_work reset_work;	/* for @loop */
+	unsigned int resets;
+
+	/* Device thread only, main thread before there is one. */
+	struct vm_hook *hooks;		/* latest first */
 
 	/* Main thread only. */
-	struct vm_hook *hooks;		/* latest first */
 	uint64_t started;
-	unsigned int resets;
+	pthread_t device_thread;
+	bool device_started;
+
+	pthread_mutex_t end_lock;	/* guards @ended */
+	pthread_cond_t end;
+	bool ended;			/* the device thread is about to return */
+	int device_error;		/* why, if it was not asked to */
+
+	pthread_mutex_t wait_lock;	/* leaf; guards what follows */
+	uint64_t wait_since;		/* 0: waits for nothing */
+	char wait_for[VM_WAIT_BYTES];
 };
 
-void vm_serve_request(void *opaque);
+void vm_serve_exit(void *opaque);
+void vm_serve_reset(void *opaque);
 void vm_stop_devices(struct vm *vm);
 
 #endif

@@ -43,7 +43,7 @@ refused()
 
 run=(run --kernel "$KERNEL" --serial none)
 
-plan 39
+plan 40
 expect 'no command is wrong use' refused 2 help
 expect 'an unknown command is named' refused 2 "'start'" start
 expect 'no kernel is wrong use' refused 2 '--kernel' run
