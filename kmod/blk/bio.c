@@ -4,30 +4,42 @@
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/slab.h>
 #include <linux/virtio_blk.h>
 #include "blk.h"
 
-static struct bio_set blk_bios;
-
 /**
- * blk_bio_init() - set bios aside so that I/O goes on when memory is short
+ * blk_bios_make() - set bios aside so that I/O goes on when memory is short
  *
- * Context: Module init.
- * Return: 0 or -ENOMEM
+ * Each disk has bios of its own: one that never answers keeps all of its own for
+ * ever.
+ *
+ * Context: Process context of the owner.
+ * Return: the bios, NULL without memory
  */
-int blk_bio_init(void)
+struct bio_set *blk_bios_make(void)
 {
-	return bioset_init(&blk_bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
+	struct bio_set *bios = kzalloc(sizeof(*bios), GFP_KERNEL_ACCOUNT);
+
+	if (bios && bioset_init(bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS)) {
+		kfree(bios);
+		return NULL;
+	}
+	return bios;
 }
 
 /**
- * blk_bio_exit() - undo blk_bio_init()
+ * blk_bios_free() - undo blk_bios_make()
+ * @bios: bios, none in use; or NULL
  *
- * Context: Module exit.
+ * Context: Process context.
  */
-void blk_bio_exit(void)
+void blk_bios_free(struct bio_set *bios)
 {
-	bioset_exit(&blk_bios);
+	if (!bios)
+		return;
+	bioset_exit(bios);
+	kfree(bios);
 }
 
 static void bio_end(struct bio *bio)
@@ -42,7 +54,8 @@ static void bio_end(struct bio *bio)
 
 static struct bio *bio_new(struct blk_req *req, unsigned int nr, blk_opf_t opf)
 {
-	struct bio *bio = bio_alloc_bioset(req->disk->bdev, nr, opf, GFP_NOIO, &blk_bios);
+	const struct blk_disk *disk = req->disk;
+	struct bio *bio = bio_alloc_bioset(disk->bdev, nr, opf, GFP_NOIO, disk->bios);
 
 	bio->bi_private = req;
 	bio->bi_end_io = bio_end;

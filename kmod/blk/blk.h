@@ -30,7 +30,7 @@
  */
 #define BLK_QUEUE_PAGES	8192u
 
-struct bio;
+struct bio_set;
 struct block_device;
 struct cgroup_subsys_state;
 struct mem_cgroup;
@@ -55,6 +55,7 @@ struct blk_owner {
  * @discard_granularity: bytes deallocated together, 0 if not known
  * @iocb_flags: IOCB_* of every request on a file
  * @bdev:      block device, NULL for a regular file
+ * @bios:      bios for @bdev
  * @flags:     KVHOST_BLK_*
  * @start:     first byte of the disk in @file
  * @length:    bytes it was given, 0 for all there are
@@ -73,6 +74,7 @@ struct blk_disk {
 	int iocb_flags;
 	errseq_t wb_err;
 	struct block_device *bdev;
+	struct bio_set *bios;
 	u64 flags;
 	u64 start;
 	u64 length;
@@ -232,8 +234,8 @@ int blk_bounce_get(struct blk_req *req, const struct kvh_seg *segs, unsigned int
 int blk_bounce_put(struct blk_req *req);
 
 /* bio.c */
-int blk_bio_init(void);
-void blk_bio_exit(void);
+struct bio_set *blk_bios_make(void);
+void blk_bios_free(struct bio_set *bios);
 void blk_bio_rw(struct blk_req *req);
 void blk_bio_flush(struct blk_req *req);
 

@@ -70,11 +70,17 @@ static void disk_measure_file(struct blk_disk *disk)
  * No file system tells whether it can punch holes, so one is tried behind the end
  * of the file, where there is nothing to lose.
  */
-static void disk_try_discard(struct blk_disk *disk)
+static void disk_try_ranges(struct blk_disk *disk)
 {
 	loff_t end = round_up(i_size_read(file_inode(disk->file)), PAGE_SIZE);
 
-	if (disk->bdev || (disk->flags & KVHOST_BLK_RDONLY))
+	if (disk->flags & KVHOST_BLK_RDONLY) {
+		disk->limits.discard = false;
+		disk->limits.zeroes = false;
+		disk->limits.erase = false;
+		return;
+	}
+	if (disk->bdev)
 		return;
 	disk->limits.discard = !vfs_fallocate(disk->file,
 					      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -125,10 +131,19 @@ static int disk_measure(struct blk_disk *disk, const struct kvhost_blk_backend *
 }
 
 /* What blocks there holds up this disk alone. */
-static int disk_make_wq(struct blk_disk *disk)
+static int disk_make_own(struct blk_disk *disk)
 {
 	disk->wq = alloc_workqueue("kvhost-disk", WQ_UNBOUND, DISK_WORKERS);
-	return disk->wq ? 0 : -ENOMEM;
+	if (disk->bdev)
+		disk->bios = blk_bios_make();
+	return disk->wq && (disk->bios || !disk->bdev) ? 0 : -ENOMEM;
+}
+
+static void disk_free_own(struct blk_disk *disk)
+{
+	if (disk->wq)
+		destroy_workqueue(disk->wq);
+	blk_bios_free(disk->bios);
 }
 
 /*
@@ -181,19 +196,18 @@ struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b)
 	if (!ret)
 		ret = disk_check_mode(disk);
 	if (!ret)
-		ret = disk_make_wq(disk);
+		ret = disk_make_own(disk);
 	if (!ret)
 		ret = disk_sync_cache(disk);
 	if (ret)
 		goto err_put;
-	disk_try_discard(disk);
+	disk_try_ranges(disk);
 	disk->cred = get_current_cred();
 	blk_owner_get(&disk->owner);
 	return disk;
 
 err_put:
-	if (disk->wq)
-		destroy_workqueue(disk->wq);
+	disk_free_own(disk);
 	fput(disk->file);
 err_free:
 	kfree(disk);
@@ -212,7 +226,7 @@ void blk_disk_close(struct blk_disk *disk)
 		return;
 	if (disk->bdev)
 		invalidate_bdev(disk->bdev);
-	destroy_workqueue(disk->wq);
+	disk_free_own(disk);
 	blk_owner_put(&disk->owner);
 	put_cred(disk->cred);
 	fput(disk->file);

@@ -254,23 +254,13 @@ static struct kvh_node *blk_node;
 
 static int __init kvhost_blk_init(void)
 {
-	int ret;
-
-	ret = blk_bio_init();
-	if (ret)
-		return ret;
 	blk_node = kvh_node_register(&blk_backend);
-	if (IS_ERR(blk_node)) {
-		blk_bio_exit();
-		return PTR_ERR(blk_node);
-	}
-	return 0;
+	return PTR_ERR_OR_ZERO(blk_node);
 }
 
 static void __exit kvhost_blk_exit(void)
 {
 	kvh_node_unregister(blk_node);
-	blk_bio_exit();
 }
 
 module_init(kvhost_blk_init);

@@ -208,6 +208,23 @@ TEST_F(ranges, config_says_what_is_served)
 	EXPECT_EQ(SEGS_MAX, c.ranges_max);
 }
 
+TEST_F(ranges, K28_nothing_is_offered_for_a_read_only_disk)
+{
+	struct kvhost_blk_config c = { .size = sizeof(c) };
+	struct kvhost_opts o = {
+		.fd = backing_open(disk_paths[variant->disk], O_RDWR),
+		.flags = KVHOST_BLK_RDONLY,
+	};
+
+	kvhost_backend(&self->k, &o);
+	close(o.fd);
+	KVHOST_IOCTL(&self->k, KVHOST_BLK_GET_CONFIG, &c);
+	EXPECT_EQ(0, c.serves);
+	set(self->seg, 0, 8, 0);
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, ask(self, VIRTIO_BLK_T_DISCARD, 1));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, ask(self, VIRTIO_BLK_T_WRITE_ZEROES, 1));
+}
+
 static void __attribute__((constructor)) make(void)
 {
 	disk_make("ranges", 1 << DISK_NULLB | 1 << DISK_TMPFS | 1 << DISK_EXT4);
