@@ -10,6 +10,10 @@
  * Without frames the queue is parked: doorbells stay off, the socket wakes it.
  * Without buffers it asks for doorbells, and frames wait in the socket. A frame
  * that fits nowhere is dropped and counted, it holds up nobody.
+ *
+ * A socket's word is checked like a guest's. A filter may trim a frame to any
+ * length, a device of layer 3 gives frames without an Ethernet header, and a tap
+ * may announce more bytes than it copies.
  */
 #include <linux/if_tun.h>
 #include <linux/net.h>
@@ -24,12 +28,15 @@
 
 /**
  * struct rx_frame - the frame at hand
- * @len:  bytes, header not counted, tag counted
+ * @held: bytes in the socket, neither header nor tag counted
+ * @len:  bytes for the guest, header not counted, tag counted; valid if @held is
+ *        no more than %NET_FRAME_MAX
  * @tagged: a packet socket keeps the VLAN tag beside the frame
  * @proto: the tag's protocol
  * @tci:  the tag
  */
 struct rx_frame {
+	u32 held;
 	u32 len;
 	bool tagged;
 	__be16 proto;
@@ -98,8 +105,13 @@ static bool peek_ring(struct net_queue *nq, struct rx_frame *f)
 		nq->stats->batches++;
 	}
 	ptr = rx->frames[rx->at];
-	f->len = tun_is_xdp_frame(ptr) ? tun_ptr_to_xdp(ptr)->len :
-					 __skb_array_len_with_tag(ptr);
+	if (tun_is_xdp_frame(ptr)) {
+		f->held = tun_ptr_to_xdp(ptr)->len;
+		f->len = f->held;
+	} else {
+		f->held = ((struct sk_buff *)ptr)->len;
+		f->len = __skb_array_len_with_tag(ptr);
+	}
 	f->tagged = false;
 	return true;
 }
@@ -113,14 +125,13 @@ static bool peek_packet(struct net_queue *nq, struct rx_frame *f)
 	spin_lock_irqsave(&queue->lock, flags);
 	skb = skb_peek(queue);
 	if (skb) {
-		f->len = skb->len;
+		f->held = skb->len;
 		f->tagged = skb_vlan_tag_present(skb);
+		f->len = f->held + (f->tagged ? VLAN_HLEN : 0);
 		f->proto = skb->vlan_proto;
 		f->tci = skb_vlan_tag_get(skb);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
-	if (skb && f->tagged)
-		f->len += VLAN_HLEN;
 	return skb;
 }
 
@@ -144,7 +155,7 @@ static void rx_drop(struct net_queue *nq, const struct rx_frame *f, unsigned int
 {
 	struct msghdr msg = { };
 
-	net_stats_drop(nq, reason, f->len);
+	net_stats_drop(nq, reason, f->held);
 	if (nq->sock.ring) {
 		tun_ptr_free(nq->rx.frames[nq->rx.at++]);
 		return;
@@ -153,13 +164,25 @@ static void rx_drop(struct net_queue *nq, const struct rx_frame *f, unsigned int
 	rx_recv(nq, &msg, 0);
 }
 
-/* Put back into a frame what a packet socket has taken out. */
-static void rx_insert_tag(const struct rx_frame *f, u8 *frame)
+/* An offset into a frame that gets a tag before what it points to. */
+static void rx_move(__virtio16 *off)
 {
+	*off = __cpu_to_virtio16(true, __virtio16_to_cpu(true, *off) + VLAN_HLEN);
+}
+
+/* Put back into a frame what a packet socket has taken out; rx_one() checked its length. */
+static void rx_insert_tag(const struct rx_frame *f, struct virtio_net_hdr_v1 *hdr)
+{
+	u8 *frame = (u8 *)(hdr + 1);
 	struct vlan_ethhdr *vh = (struct vlan_ethhdr *)frame;
 
+	/* The socket's header knows nothing of the tag. */
+	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		rx_move(&hdr->csum_start);
+	if (hdr->hdr_len)
+		rx_move(&hdr->hdr_len);
 	memmove(frame + 2 * ETH_ALEN + VLAN_HLEN, frame + 2 * ETH_ALEN,
-		f->len - VLAN_HLEN - 2 * ETH_ALEN);
+		f->held - 2 * ETH_ALEN);
 	vh->h_vlan_proto = f->proto;
 	vh->h_vlan_TCI = htons(f->tci);
 }
@@ -167,7 +190,8 @@ static void rx_insert_tag(const struct rx_frame *f, u8 *frame)
 /*
  * Functions that deliver return 0; -ENOMSG if the socket did not give what it
  * had announced; -ENOMEM; any other error is the guest's: its buffers cannot be
- * written. The frame is gone after 0 and -ENOMSG.
+ * written. The frame is gone after 0 and -ENOMSG. No error of the socket is taken
+ * for the guest's: a socket says -EFAULT of its own frames, too.
  */
 
 static int rx_copy(struct net_queue *nq, const struct rx_frame *f, unsigned int nbufs,
@@ -175,16 +199,17 @@ static int rx_copy(struct net_queue *nq, const struct rx_frame *f, unsigned int 
 {
 	struct virtio_net_hdr_v1 *hdr = nq->buf;
 	size_t off = nq->own_hdr ? NET_HDR_LEN : 0;
-	size_t len = NET_HDR_LEN + f->len - off - (f->tagged ? VLAN_HLEN : 0);
+	size_t len = NET_HDR_LEN - off + (f->tagged ? f->held : f->len);
 	struct kvec kv = { nq->buf + off, len };
 	struct msghdr msg = { };
 
 	memset(hdr, 0, sizeof(*hdr));
 	iov_iter_kvec(&msg.msg_iter, ITER_DEST, &kv, 1, len);
-	if (rx_recv(nq, &msg, len) != len)
+	/* What it announced and did not copy would be an earlier frame's bytes. */
+	if (rx_recv(nq, &msg, len) != len || iov_iter_count(&msg.msg_iter))
 		return -ENOMSG;
 	if (f->tagged)
-		rx_insert_tag(f, nq->buf + NET_HDR_LEN);
+		rx_insert_tag(f, hdr);
 	hdr->num_buffers = __cpu_to_virtio16(true, nbufs);
 	return kvh_vq_write(nq->vq, net_stock_segs(nq->rx.stock), nsegs, 0, nq->buf,
 			    NET_HDR_LEN + f->len);
@@ -208,8 +233,6 @@ static int rx_fill(struct net_queue *nq, unsigned int nsegs, size_t off, size_t 
 		iov_iter_init(&msg.msg_iter, ITER_DEST, nq->rx.iov, n, len);
 		ret = rx_recv(nq, &msg, len);
 		kvh_iov_written(nq->vq, segs, nsegs, off, len);
-		if (ret == -EFAULT)
-			return ret;
 	} else {
 		ret = kvh_pin_get(&pin, nq->vq, segs, nsegs, off, len, true);
 		if (ret)
@@ -256,7 +279,7 @@ static int rx_deliver(struct net_queue *nq, const struct rx_frame *f)
 		trace_kvh_net_rx(nq, f->len, nbufs);
 		return 0;
 	case -ENOMSG:
-		net_stats_drop(nq, KVHOST_NET_DROP_BACKEND, f->len);
+		net_stats_drop(nq, KVHOST_NET_DROP_BACKEND, f->held);
 		return 0;
 	case -ENOMEM:
 		rx_drop(nq, f, KVHOST_NET_DROP_MEMORY);
@@ -288,8 +311,6 @@ static int rx_room(struct net_queue *nq, u32 need)
 	struct net_stock *st = nq->rx.stock;
 	int n;
 
-	if (need > NET_HDR_LEN + NET_FRAME_MAX)
-		return -EMSGSIZE;
 	while (net_stock_bytes(st) < need) {
 		if (!nq->mergeable && net_stock_first(st))
 			break;
@@ -322,6 +343,15 @@ static bool rx_one(struct net_queue *nq, u64 *bytes)
 
 	if (!rx_peek(nq, &f))
 		return rx_wait(nq);
+	/* Before anything is added to a length, or taken from it. */
+	if (unlikely(f.held < ETH_HLEN)) {
+		rx_drop(nq, &f, KVHOST_NET_DROP_RUNT);
+		return true;
+	}
+	if (unlikely(f.held > NET_FRAME_MAX || f.len > NET_FRAME_MAX)) {
+		rx_drop(nq, &f, KVHOST_NET_DROP_TOO_LONG);
+		return true;
+	}
 	ret = rx_room(nq, NET_HDR_LEN + f.len);
 	if (!ret)
 		ret = rx_deliver(nq, &f);

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include "kselftest.h"
 #include "pair.h"
@@ -63,7 +64,7 @@ static void tap_set_up(int fd, const char *dev, const struct pair_opts *o)
 {
 	unsigned long off = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
 	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	int len = HDR;
+	int len = o->hdr_sz ? o->hdr_sz : (int)HDR;
 
 	strcpy(r.ifr_name, dev);
 	if (!o->no_hdr)
@@ -105,8 +106,14 @@ static void make_veth(struct pair *p)
 
 static int packet_back(struct pair *p)
 {
+	int fd, len = HDR;
+
 	make_veth(p);
-	return packet_open("veth0");
+	fd = packet_open("veth0");
+	if (p->o.socket_hdr)
+		must(!setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR_SZ, &len, sizeof(len)),
+		     "PACKET_VNET_HDR_SZ: %m");
+	return fd;
 }
 
 static int macvtap_back(struct pair *p)
@@ -160,7 +167,7 @@ static u64 features_of(const struct pair_opts *o)
 	       (u64)o->packed << VIRTIO_F_RING_PACKED |
 	       (u64)o->in_order << VIRTIO_F_IN_ORDER |
 	       (u64)o->mergeable << VIRTIO_NET_F_MRG_RXBUF |
-	       (u64)(o->no_hdr || o->packet) << VHOST_NET_F_VIRTIO_NET_HDR;
+	       (u64)(o->no_hdr || (o->packet && !o->socket_hdr)) << VHOST_NET_F_VIRTIO_NET_HDR;
 }
 
 static void pair_rings(struct pair *p)
@@ -343,4 +350,54 @@ bool pair_works(struct pair *p)
 		return false;
 	gmem_read(&p->k.mem, b.gpa + HDR, in, sizeof(out));
 	return !memcmp(in, out, sizeof(out));
+}
+
+/**
+ * pair_offer() - offer buffers to receive into, poisoned
+ * @p:    pair
+ * @at:   guest address of the first; the others lie behind it
+ * @each: bytes of each
+ * @n:    how many
+ */
+void pair_offer(struct pair *p, u64 at, u32 each, u32 n)
+{
+	u32 i;
+
+	gmem_fill(&p->k.mem, at, POISON, (size_t)each * n);
+	for (i = 0; i < n; i++) {
+		struct vq_buf b = { at + (u64)i * each, each, true };
+
+		must(pair_add(p, RX, &b, 1, gmem_va(&p->k.mem, b.gpa)) >= 0, "ring full");
+	}
+	vq_kick(&p->k.q[RX]);
+}
+
+/**
+ * pair_take() - take a frame that may fill several buffers
+ * @p:     pair
+ * @to:    result, of FRAME_MAX bytes: header and frame
+ * @nbufs: result: how many buffers it filled
+ *
+ * Return: its length with its header, 0 if none came.
+ */
+u32 pair_take(struct pair *p, u8 *to, u32 *nbufs)
+{
+	struct virtio_net_hdr_v1 h;
+	struct vq_used u;
+	u32 len = 0, want;
+
+	for (*nbufs = 0, want = 1; *nbufs < want; (*nbufs)++) {
+		if (vq_wait_used(&p->k.q[RX], &u, 1) != 1)
+			return 0;
+		must(len + u.len <= FRAME_MAX, "more than a frame");
+		memcpy(to + len, u.cookie, u.len);
+		len += u.len;
+		if (len >= sizeof(h) && want <= *nbufs + 1) {
+			memcpy(&h, to, sizeof(h));
+			want = h.num_buffers;
+		} else if (len < sizeof(h)) {
+			want = *nbufs + 2;
+		}
+	}
+	return len;
 }

@@ -13,10 +13,14 @@
 #include "frame.h"
 
 #define KVHOST_NET_NODE	"/dev/kvhost-net"
+#define VHOST_NET_NODE	"/dev/vhost-net"
 
 #define RX	0u
 #define TX	1u
 #define HDR	12u
+
+/* What buffers to receive into are filled with before. */
+#define POISON	0xa5
 
 /**
  * struct pair_opts - how a pair is made; zero means the default
@@ -24,7 +28,9 @@
  * @mergeable: with VIRTIO_NET_F_MRG_RXBUF
  * @no_hdr:    the tap knows no header: VHOST_NET_F_VIRTIO_NET_HDR
  * @packet:    a packet socket on one end of a veth is the backend, not a tap
+ * @socket_hdr: with @packet: the socket makes the header, PACKET_VNET_HDR_SZ
  * @macvtap:   a macvtap on one end of a veth is the backend
+ * @hdr_sz:    bytes of the tap's header; default HDR
  * @sndbuf:    limit of the tap's send buffer
  * @packed:    with VIRTIO_F_RING_PACKED
  * @in_order:  with VIRTIO_F_IN_ORDER
@@ -40,7 +46,9 @@ struct pair_opts {
 	bool mergeable;
 	bool no_hdr;
 	bool packet;
+	bool socket_hdr;
 	bool macvtap;
+	int hdr_sz;
 	int sndbuf;
 	bool packed;
 	bool in_order;
@@ -70,6 +78,11 @@ struct pair {
 	u64 buf;
 };
 
+/* Of kernel 6.5, see <linux/if_packet.h>. */
+#ifndef PACKET_VNET_HDR_SZ
+#define PACKET_VNET_HDR_SZ	24
+#endif
+
 void own_netns(void);
 int tap_open(const char *dev, const struct pair_opts *o);
 void dev_up(const char *dev, int mtu);
@@ -86,5 +99,7 @@ int pair_add(struct pair *p, unsigned int q, const struct vq_buf *b, unsigned in
 void pair_put(struct pair *p, u64 at, const void *hdr, const u8 *frame, u32 len);
 bool pair_send(struct pair *p, const void *hdr, const u8 *frame, u32 len, u32 seg);
 bool pair_works(struct pair *p);
+void pair_offer(struct pair *p, u64 at, u32 each, u32 n);
+u32 pair_take(struct pair *p, u8 *to, u32 *nbufs);
 
 #endif /* SELFTESTS_NET_PAIR_H */

@@ -15,7 +15,6 @@
 #include "lib/proc.h"
 #include "pair.h"
 
-#define POISON	0xa5
 #define ROOM	(1u << 20)
 
 FIXTURE(rx) {
@@ -60,46 +59,6 @@ FIXTURE_TEARDOWN(rx)
 	pair_stop(&self->p);
 }
 
-/* Offer @n buffers of @each bytes, side by side from @at on, poisoned. */
-static void offer(struct pair *p, u64 at, u32 each, u32 n)
-{
-	u32 i;
-
-	gmem_fill(&p->k.mem, at, POISON, (size_t)each * n);
-	for (i = 0; i < n; i++) {
-		struct vq_buf b = { at + (u64)i * each, each, true };
-
-		must(pair_add(p, RX, &b, 1, gmem_va(&p->k.mem, b.gpa)) >= 0, "ring full");
-	}
-	vq_kick(&p->k.q[RX]);
-}
-
-/*
- * Take one frame that may fill several buffers. Return: its length with its
- * header, 0 if none came; @nbufs: how many buffers it filled
- */
-static u32 take(struct pair *p, u8 *to, u32 *nbufs)
-{
-	struct virtio_net_hdr_v1 h;
-	struct vq_used u;
-	u32 len = 0, want;
-
-	for (*nbufs = 0, want = 1; *nbufs < want; (*nbufs)++) {
-		if (vq_wait_used(&p->k.q[RX], &u, 1) != 1)
-			return 0;
-		must(len + u.len <= FRAME_MAX, "more than a frame");
-		memcpy(to + len, u.cookie, u.len);
-		len += u.len;
-		if (len >= sizeof(h) && want <= *nbufs + 1) {
-			memcpy(&h, to, sizeof(h));
-			want = h.num_buffers;
-		} else if (len < sizeof(h)) {
-			want = *nbufs + 2;
-		}
-	}
-	return len;
-}
-
 static bool header_defined(const u8 *at, u32 nbufs)
 {
 	static const u8 zero[HDR - 2];
@@ -116,10 +75,10 @@ TEST_F(rx, bytes)
 	u32 i, nbufs;
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
-		offer(&self->p, self->p.buf, 66000, 1);
+		pair_offer(&self->p, self->p.buf, 66000, 1);
 		frame_fill(out, lengths[i], i);
 		packet_send(self->p.peer, out, lengths[i]);
-		ASSERT_EQ(take(&self->p, in, &nbufs), lengths[i] + HDR);
+		ASSERT_EQ(pair_take(&self->p, in, &nbufs), lengths[i] + HDR);
 		ASSERT_EQ(nbufs, 1);
 		ASSERT_TRUE(header_defined(in, 1));
 		ASSERT_EQ(memcmp(in + HDR, out, lengths[i]), 0);
@@ -143,8 +102,8 @@ TEST_F(rx, small_buffers)
 		want = (len + HDR + each[i] - 1) / each[i];
 		frame_fill(out, len, i);
 		packet_send(self->p.peer, out, len);
-		offer(&self->p, self->p.buf, each[i], want);
-		ASSERT_EQ(take(&self->p, in, &nbufs), len + HDR);
+		pair_offer(&self->p, self->p.buf, each[i], want);
+		ASSERT_EQ(pair_take(&self->p, in, &nbufs), len + HDR);
 		ASSERT_EQ(nbufs, want);
 		ASSERT_TRUE(header_defined(in, want));
 		ASSERT_EQ(memcmp(in + HDR, out, len), 0);
@@ -168,8 +127,8 @@ TEST_F(rx, no_buffers)
 	EXPECT_EQ(st.packets, 0);
 	EXPECT_GE(n, st.starved);
 	for (i = 0; i < n; i++) {
-		offer(&self->p, self->p.buf + i * 2048, 2048, 1);
-		ASSERT_EQ(take(&self->p, in, &nbufs), 1000 + HDR);
+		pair_offer(&self->p, self->p.buf + i * 2048, 2048, 1);
+		ASSERT_EQ(pair_take(&self->p, in, &nbufs), 1000 + HDR);
 		ASSERT_EQ(frame_seq(in + HDR), i);
 	}
 }
@@ -184,7 +143,7 @@ TEST_F(rx, not_enough)
 
 	if (!variant->o.mergeable)
 		SKIP(return, "for mergeable buffers");
-	offer(&self->p, self->p.buf, 1000, 3);
+	pair_offer(&self->p, self->p.buf, 1000, 3);
 	frame_fill(out, 3500, 1);
 	packet_send(self->p.peer, out, 3500);
 	do
@@ -200,8 +159,8 @@ TEST_F(rx, not_enough)
 	net_stats(&self->p.k, RX, &st);
 	EXPECT_GE(4, st.starved);
 	EXPECT_FALSE(vq_has_used(&self->p.k.q[RX]));
-	offer(&self->p, self->p.buf + 3000, 1000, 1);
-	ASSERT_EQ(take(&self->p, in, &nbufs), 3500 + HDR);
+	pair_offer(&self->p, self->p.buf + 3000, 1000, 1);
+	ASSERT_EQ(pair_take(&self->p, in, &nbufs), 3500 + HDR);
 	EXPECT_EQ(nbufs, 4);
 	EXPECT_EQ(memcmp(in + HDR, out, 3500), 0);
 }
@@ -215,14 +174,14 @@ TEST_F(rx, oversized)
 
 	if (variant->o.mergeable)
 		SKIP(return, "for buffers that are not mergeable");
-	offer(&self->p, self->p.buf, 1526, 1);
+	pair_offer(&self->p, self->p.buf, 1526, 1);
 	for (i = 1515; i < 66000 - 1000; i += i < 1530 ? 1 : 4111, n++) {
 		frame_fill(out, i, i);
 		packet_send(self->p.peer, out, i);
 	}
 	frame_fill(out, 1514, 7);
 	packet_send(self->p.peer, out, 1514);
-	ASSERT_EQ(take(&self->p, in, &nbufs), 1514 + HDR);
+	ASSERT_EQ(pair_take(&self->p, in, &nbufs), 1514 + HDR);
 	EXPECT_EQ(memcmp(in + HDR, out, 1514), 0);
 	net_stats(&self->p.k, RX, &st);
 	EXPECT_EQ(st.drops[KVHOST_NET_DROP_TOO_LONG], n);
@@ -240,7 +199,7 @@ TEST_F(rx, hopeless)
 
 	if (!variant->o.mergeable)
 		SKIP(return, "for mergeable buffers");
-	offer(&self->p, self->p.buf, 1, self->p.k.q[RX].size);
+	pair_offer(&self->p, self->p.buf, 1, self->p.k.q[RX].size);
 	frame_fill(out, 60000, 1);
 	for (i = 0; i < 20; i++)
 		packet_send(self->p.peer, out, 60000);
@@ -263,13 +222,13 @@ TEST_F(rx, burst)
 	u32 round, i, nbufs;
 
 	for (round = 0; round < 4; round++) {
-		offer(&self->p, self->p.buf, 2048, 200);
+		pair_offer(&self->p, self->p.buf, 2048, 200);
 		for (i = 0; i < 200; i++) {
 			frame_fill(out, 64 + i, i);
 			packet_send(self->p.peer, out, 64 + i);
 		}
 		for (i = 0; i < 200; i++) {
-			ASSERT_EQ(take(&self->p, in, &nbufs), 64 + i + HDR);
+			ASSERT_EQ(pair_take(&self->p, in, &nbufs), 64 + i + HDR);
 			ASSERT_EQ(frame_seq(in + HDR), i);
 		}
 	}
@@ -294,10 +253,10 @@ TEST_F(rx, dirty_log)
 	KVHOST_IOCTL(&self->p.k, VHOST_SET_FEATURES, &self->p.k.features);
 	for (len = 60; len <= 30000; len += len < 100 ? 4000 : 12970) {
 		memset(log, 0, 0x24000);
-		offer(&self->p, at, 66000, 1);
+		pair_offer(&self->p, at, 66000, 1);
 		frame_fill(out, len, 1);
 		packet_send(self->p.peer, out, len);
-		ASSERT_EQ(take(&self->p, in, &nbufs), len + HDR);
+		ASSERT_EQ(pair_take(&self->p, in, &nbufs), len + HDR);
 		for (page = 0; page < 16; page++)
 			EXPECT_EQ(marked(log, at + page * 4096), page * 4096 < len + HDR);
 	}
