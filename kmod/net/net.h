@@ -80,12 +80,14 @@ struct net_wait {
  * struct net_tx - what a transmit queue has while it runs
  * @xdp:   frames built for the tap and not handed over yet
  * @nr:    how many
+ * @bytes: their bytes, headers not counted
  * @frags: where they are built
  * @bv:    a frame that is sent from where it lies, its header before it
  */
 struct net_tx {
 	struct xdp_buff *xdp;
 	unsigned int nr;
+	u64 bytes;
 	struct page_frag_cache frags;
 	struct bio_vec *bv;
 };
@@ -137,8 +139,8 @@ struct net_queue {
 	struct net_rx rx;
 };
 
-/* Entries of net_tx.bv: the header, any segments, the pages they reach into. */
-#define NET_BVECS	(1 + KVH_CHAIN_SEGS_MAX + 2 * (NET_FRAME_MAX / PAGE_SIZE + 1))
+/* Entries of net_tx.bv: the header, two partial pages a segment, whole pages. */
+#define NET_BVECS	(1 + 2 * KVH_CHAIN_SEGS_MAX + NET_FRAME_MAX / PAGE_SIZE + 1)
 
 /**
  * struct net_dev - one open device

@@ -38,6 +38,7 @@ int net_tx_start(struct net_queue *nq)
 	struct net_tx *tx = &nq->tx;
 
 	tx->nr = 0;
+	tx->bytes = 0;
 	tx->xdp = kvcalloc(NET_BATCH, sizeof(*tx->xdp), GFP_KERNEL_ACCOUNT);
 	tx->bv = kvmalloc_array(NET_BVECS, sizeof(*tx->bv), GFP_KERNEL_ACCOUNT);
 	if (tx->xdp && tx->bv)
@@ -92,13 +93,18 @@ static void tx_flush(struct net_queue *nq)
 			page_frag_free(tx->xdp[i].data);
 		}
 	} else {
-		for (i = 0; i < tx->nr; i++)
-			net_stats_frame(nq, tx->xdp[i].data_end - tx->xdp[i].data);
+		/* An XDP program may have changed the lengths: they were added up before. */
+		nq->stats->packets += tx->nr;
+		nq->stats->bytes += tx->bytes;
 	}
 	tx->nr = 0;
+	tx->bytes = 0;
 }
 
-/* Room before the frame: the tap's own header, ours, and what the stack wants. */
+/*
+ * Room before the frame: the tap's own header, ours, and what the stack wants. The
+ * tap's XDP flag changes at any time, so a frame asks for this only once.
+ */
 static u32 tx_pad(const struct net_queue *nq)
 {
 	u32 headroom = sock_flag(nq->sock.sock->sk, SOCK_XDP) ? XDP_PACKET_HEADROOM : 0;
@@ -108,30 +114,28 @@ static u32 tx_pad(const struct net_queue *nq)
 	return SKB_DATA_ALIGN(TX_HEADROOM + headroom + NET_HDR_LEN);
 }
 
-/* Bytes of the fragment a frame needs, 0 if it does not fit a page. */
-static u32 tx_buflen(const struct net_queue *nq, u32 len)
-{
-	u32 need = SKB_DATA_ALIGN(tx_pad(nq) + len) + TX_TAILROOM;
-
-	return need <= PAGE_SIZE ? need : 0;
-}
-
 /*
  * Functions that send return 0 or what a frame is dropped for, negative: -EINVAL
  * its header, -ENOMEM, -EIO the socket. But -EAGAIN: not now; -EFAULT: the
  * guest's buffers cannot be read.
  */
 
-/* Copy a frame into a fragment and add it to those gathered. */
-static int tx_gather(struct net_queue *nq, const struct kvh_chain *c, u32 buflen)
+/*
+ * Copy a frame into a fragment and add it to those gathered. Return: as functions
+ * that send; -ENOSPC if it does not fit a page
+ */
+static int tx_gather(struct net_queue *nq, const struct kvh_chain *c)
 {
 	struct net_tx *tx = &nq->tx;
 	u32 pad = tx_pad(nq), len = c->read_len - NET_HDR_LEN;
+	u32 buflen = SKB_DATA_ALIGN(pad + len) + TX_TAILROOM;
 	struct virtio_net_hdr_v1 *hdr;
 	struct tun_xdp_hdr *xh;
 	int ret = 0;
 	void *buf;
 
+	if (buflen > PAGE_SIZE)
+		return -ENOSPC;
 	buf = page_frag_alloc(&tx->frags, buflen, GFP_KERNEL | __GFP_NOWARN);
 	if (unlikely(!buf))
 		return -ENOMEM;
@@ -153,6 +157,7 @@ static int tx_gather(struct net_queue *nq, const struct kvh_chain *c, u32 buflen
 	xdp_init_buff(&tx->xdp[tx->nr], buflen, NULL);
 	xdp_prepare_buff(&tx->xdp[tx->nr], buf, pad, len, true);
 	tx->nr++;
+	tx->bytes += len;
 	return 0;
 }
 
@@ -234,6 +239,7 @@ static int tx_pinned(struct net_queue *nq, struct kvh_pin *pin, u32 len)
 		bv->bv_len = NET_HDR_LEN;
 		bv++;
 	}
+	/* More regions of memory meet within a segment than anybody would have. */
 	if (pin->nr >= NET_BVECS)
 		return -ENOMEM;
 	memcpy(bv, pin->bv + skip, (pin->nr - skip) * sizeof(*bv));
@@ -275,7 +281,7 @@ static int tx_alone(struct net_queue *nq, const struct kvh_chain *c)
 /* Send or drop one frame. Return: 0, -EAGAIN or -EFAULT */
 static int tx_one(struct net_queue *nq, const struct kvh_chain *c)
 {
-	u32 len = c->read_len, buflen;
+	u32 len = c->read_len;
 	int ret;
 
 	if (unlikely(c->n_write))
@@ -289,8 +295,9 @@ static int tx_one(struct net_queue *nq, const struct kvh_chain *c)
 		net_stats_drop(nq, KVHOST_NET_DROP_TOO_LONG, len);
 		return 0;
 	}
-	buflen = net_sock_is_tap(&nq->sock) ? tx_buflen(nq, len) : 0;
-	ret = buflen ? tx_gather(nq, c, buflen) : tx_alone(nq, c);
+	ret = net_sock_is_tap(&nq->sock) ? tx_gather(nq, c) : -ENOSPC;
+	if (ret == -ENOSPC)
+		ret = tx_alone(nq, c);
 	switch (ret) {
 	case 0:
 	case -EAGAIN:
@@ -332,6 +339,9 @@ void net_tx_serve(struct net_queue *nq)
 
 	WRITE_ONCE(nq->wait.armed, false);
 	n = kvh_vq_take_max(nq->vq, &chains, NET_BATCH);
+	/* Nothing is gathered then, and @chains was not set. */
+	if (!n)
+		return;
 	for (i = 0; i < n && bytes < NET_SERVE_BYTES; i++) {
 		ret = tx_one(nq, &chains[i]);
 		if (unlikely(ret))

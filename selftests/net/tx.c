@@ -90,6 +90,32 @@ TEST_F(tx, segments)
 	}
 }
 
+/* Every segment reaches from one page into the next. */
+TEST_F(tx, page_ends)
+{
+	static const struct vq_shape table = { .indirect = true };
+	static u8 out[FRAME_MAX], in[FRAME_MAX];
+	const u32 each = 64, n = 1000, len = 14 + n * each;
+	u64 at = self->p.buf + 2 * 4096 - each / 2;
+	struct vq_buf b[1 + n];
+	struct vq_used u;
+	u32 i;
+
+	frame_fill(out, 14 + each, 1);
+	b[0] = (struct vq_buf) { self->p.buf, HDR + 14, false };
+	pair_put(&self->p, b[0].gpa, NULL, out, 14);
+	gmem_write(&self->p.k.mem, at, out + 14, each);
+	for (i = 0; i < n; i++) {
+		b[1 + i] = (struct vq_buf) { at, each, false };
+		memcpy(out + 14 + i * each, out + 14, each);
+	}
+	ASSERT_GE(vq_add(&self->p.k.q[TX], b, 1 + n, &table, &u), 0);
+	vq_kick(&self->p.k.q[TX]);
+	ASSERT_EQ(vq_wait_used(&self->p.k.q[TX], &u, 1), 1);
+	ASSERT_EQ(packet_recv(self->p.peer, in, LIMIT_MS), len);
+	EXPECT_EQ(memcmp(in, out, len), 0);
+}
+
 /* Short and long frames in turns, all rung for at once. */
 TEST_F(tx, order)
 {
