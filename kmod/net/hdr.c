@@ -32,9 +32,10 @@ static int check_gso(struct virtio_net_hdr_v1 *hdr)
 		break;
 	case VIRTIO_NET_HDR_GSO_TCPV4:
 	case VIRTIO_NET_HDR_GSO_TCPV6:
+	case VIRTIO_NET_HDR_GSO_UDP:
+		/* Old guests of QEMU use the last; the kernel makes the fragments. */
 		break;
 	default:
-		/* UFO among them: it makes fragments nobody can check. */
 		return -EINVAL;
 	}
 	if (!hdr->gso_size || __virtio16_to_cpu(true, hdr->gso_size) == GSO_SIZE_RESERVED)
