@@ -426,6 +426,7 @@ struct kvh_end {
  *            locklessly by those who read counters
  * @task:     the process that became the owner, for its limits
  * @unlimited: it may lock more memory than they say
+ * @withheld: feature bits not offered; constant after open
  * @features: acknowledged feature bits
  * @backend_features: VHOST_BACKEND_F_* acknowledged
  * @kthreads: VHOST_SET_FORK_FROM_OWNER asked for workers that are kernel threads
@@ -454,6 +455,7 @@ struct kvh_dev {
 	struct mm_struct *mm;
 	struct task_struct *task;
 	bool unlimited;
+	u64 withheld;
 	u64 features;
 	u64 backend_features;
 	bool kthreads;
@@ -518,8 +520,8 @@ void kvh_memlock_uncharge(struct kvh_dev *dev, unsigned long pages);
 long kvh_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* features.c */
-u64 kvh_features_offered(const struct kvh_backend *backend);
-int kvh_features_check(const struct kvh_backend *backend, u64 features);
+u64 kvh_features_offered(const struct kvh_dev *dev);
+int kvh_features_check(const struct kvh_dev *dev, u64 features);
 
 /* memmap.c */
 struct kvh_memmap *kvh_memmap_alloc(unsigned int nr);

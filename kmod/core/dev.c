@@ -206,7 +206,7 @@ int kvh_dev_set_features(struct kvh_dev *dev, u64 features)
 	int ret;
 
 	lockdep_assert_held(&dev->lock);
-	ret = kvh_features_check(dev->backend, features);
+	ret = kvh_features_check(dev, features);
 	if (ret)
 		return ret;
 	if (((features ^ dev->features) & ~BIT_ULL(VHOST_F_LOG_ALL)) && dev_running(dev))

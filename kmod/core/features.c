@@ -16,15 +16,29 @@
 			 BIT_ULL(VHOST_F_LOG_ALL))
 
 /**
+ * kvh_features_limit() - offer fewer features on a device
+ * @dev:  device
+ * @most: feature bits to offer at most; VIRTIO_F_VERSION_1 is offered in any case,
+ *        because no queue starts without it
+ *
+ * Context: From kvh_backend.open.
+ */
+void kvh_features_limit(struct kvh_dev *dev, u64 most)
+{
+	dev->withheld = ~(most | BIT_ULL(VIRTIO_F_VERSION_1));
+}
+EXPORT_SYMBOL_GPL(kvh_features_limit);
+
+/**
  * kvh_features_offered() - what VHOST_GET_FEATURES answers
- * @backend: kind of device
+ * @dev: device
  *
  * Context: Any.
- * Return: feature bits of core and backend together
+ * Return: feature bits of core and backend together, less those withheld
  */
-u64 kvh_features_offered(const struct kvh_backend *backend)
+u64 kvh_features_offered(const struct kvh_dev *dev)
 {
-	return CORE_FEATURES | backend->features;
+	return (CORE_FEATURES | dev->backend->features) & ~dev->withheld;
 }
 
 /*
@@ -42,18 +56,18 @@ static const struct {
 
 /**
  * kvh_features_check() - may these features be acknowledged?
- * @backend:  kind of device
+ * @dev:      device
  * @features: feature bits
  *
  * Context: Any.
  * Return: 0; -EOPNOTSUPP for a bit not offered, -EINVAL for one whose
  * prerequisite is missing
  */
-int kvh_features_check(const struct kvh_backend *backend, u64 features)
+int kvh_features_check(const struct kvh_dev *dev, u64 features)
 {
 	unsigned int i;
 
-	if (features & ~kvh_features_offered(backend))
+	if (features & ~kvh_features_offered(dev))
 		return -EOPNOTSUPP;
 	for (i = 0; i < ARRAY_SIZE(feature_rules); i++)
 		if ((features & feature_rules[i].feature) &&

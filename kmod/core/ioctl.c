@@ -32,7 +32,7 @@ static long put_u64(void __user *argp, u64 value)
 
 static long dev_get_features(struct kvh_dev *dev, void __user *argp)
 {
-	return put_u64(argp, kvh_features_offered(dev->backend));
+	return put_u64(argp, kvh_features_offered(dev));
 }
 
 static long dev_set_features(struct kvh_dev *dev, void __user *argp)

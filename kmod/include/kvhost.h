@@ -98,6 +98,7 @@ void kvh_dev_set_private(struct kvh_dev *dev, void *private);
 void *kvh_dev_private(const struct kvh_dev *dev);
 int kvh_dev_check_owner(const struct kvh_dev *dev);
 u64 kvh_dev_features(const struct kvh_dev *dev);
+void kvh_features_limit(struct kvh_dev *dev, u64 most);
 int kvh_dev_hold(struct kvh_dev *dev);
 void kvh_dev_resume(struct kvh_dev *dev);
 int kvh_dev_stop_queues(struct kvh_dev *dev);

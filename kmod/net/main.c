@@ -18,9 +18,14 @@ static unsigned int tx_linger_us = 50;
 module_param(tx_linger_us, uint, 0644);
 MODULE_PARM_DESC(tx_linger_us, "Microseconds to wait for the next frame to send, 0 is off");
 
+static unsigned long long features;
+module_param(features, ullong, 0644);
+MODULE_PARM_DESC(features, "Feature bits that devices offer at most, 0 is all there are");
+
 static int net_open(struct kvh_dev *dev)
 {
 	struct net_dev *net = kzalloc(sizeof(*net), GFP_KERNEL_ACCOUNT);
+	u64 most = READ_ONCE(features);
 	unsigned int i;
 
 	if (!net)
@@ -32,6 +37,9 @@ static int net_open(struct kvh_dev *dev)
 		net_wait_init(&nq->wait, nq->vq, i == NET_RX ? EPOLLIN : EPOLLOUT);
 	}
 	kvh_dev_set_private(dev, net);
+	/* Guests that are to move to a host with vhost-net have to do without the rest. */
+	if (most)
+		kvh_features_limit(dev, most);
 	return 0;
 }
 

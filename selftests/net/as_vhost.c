@@ -2,9 +2,11 @@
 /*
  * Frames fare with kvhost-net as with this kernel's own vhost-net, side by side:
  * segmentation offloads of every kind, and taps whose header has not the length it
- * should have.
+ * should have. On demand, kvhost-net offers just what vhost-net offers.
  */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,6 +327,84 @@ TEST_F(header_size, as_with_vhost_net)
 	EXPECT_TRUE(same(&got[0], &got[1]));
 	if (variant->size == HDR)
 		EXPECT_EQ(got[0].n, ARRAY_SIZE(lengths));
+}
+
+static u64 parameter_set(u64 value)
+{
+	static const char path[] = "/sys/module/kvhost_net/parameters/features";
+	FILE *f = fopen(path, "re+");
+	unsigned long long was;
+
+	must(f && fscanf(f, "%llu", &was) == 1, "%s: %m", path);
+	rewind(f);
+	must(fprintf(f, "%#llx", value) > 0 && !fclose(f), "%s: %m", path);
+	return was;
+}
+
+static u64 offered(int fd)
+{
+	u64 f;
+
+	kvhost_ioctl(fd, VHOST_GET_FEATURES, &f, "VHOST_GET_FEATURES");
+	return f;
+}
+
+static int node_open(const char *node)
+{
+	int fd = open(node, O_RDWR | O_CLOEXEC);
+
+	must(fd >= 0, "%s: %m", node);
+	return fd;
+}
+
+TEST(K31_offers_no_more_than_it_is_told)
+{
+	const u64 version_1 = 1ull << VIRTIO_F_VERSION_1;
+	u64 was, all, theirs, more, none = 0;
+	int before, limited, vhost;
+	struct pair p;
+
+	if (vhost_net_missing())
+		SKIP(return, "no /dev/vhost-net to compare with: modprobe vhost_net");
+	vhost = node_open(VHOST_NET_NODE);
+	theirs = offered(vhost);
+	close(vhost);
+	was = parameter_set(0);
+	before = node_open(KVHOST_NET_NODE);
+	all = offered(before);
+	more = all & ~theirs;
+	EXPECT_NE(more, 0);
+	EXPECT_EQ(theirs & ~all, 0);
+
+	parameter_set(theirs);
+	limited = node_open(KVHOST_NET_NODE);
+	EXPECT_EQ(offered(limited), theirs);
+	kvhost_ioctl(limited, VHOST_SET_OWNER, NULL, "VHOST_SET_OWNER");
+	for (; more; more &= more - 1) {
+		u64 ask = version_1 | (more & -more);
+
+		EXPECT_EQ(__kvhost_ioctl(limited, VHOST_SET_FEATURES, &ask), -EOPNOTSUPP);
+	}
+	theirs &= ~(1ull << VHOST_F_LOG_ALL | 1ull << VIRTIO_F_ACCESS_PLATFORM);
+	EXPECT_EQ(__kvhost_ioctl(limited, VHOST_SET_FEATURES, &theirs), 0);
+	/* A device that is open keeps what it has offered, also after a reset. */
+	EXPECT_EQ(offered(before), all);
+	pair_start(&p, &(struct pair_opts){ .mergeable = true });
+	EXPECT_TRUE(pair_works(&p));
+	pair_stop(&p);
+
+	parameter_set(0);
+	kvhost_ioctl(limited, VHOST_RESET_OWNER, NULL, "VHOST_RESET_OWNER");
+	EXPECT_NE(offered(limited), all);
+	close(limited);
+	/* Without VERSION_1 no queue starts: it is offered in any case. */
+	parameter_set(1ull << VIRTIO_RING_F_EVENT_IDX);
+	limited = node_open(KVHOST_NET_NODE);
+	EXPECT_EQ(offered(limited), version_1 | 1ull << VIRTIO_RING_F_EVENT_IDX);
+	EXPECT_EQ(__kvhost_ioctl(limited, VHOST_SET_FEATURES, &none), 0);
+	close(limited);
+	close(before);
+	parameter_set(was);
 }
 
 TEST_HARNESS_MAIN
