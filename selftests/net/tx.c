@@ -224,10 +224,18 @@ static u32 unrung(u32 linger_us, u32 burst)
 	return LINGER_ROUNDS - (st.kicks < LINGER_ROUNDS ? st.kicks : LINGER_ROUNDS);
 }
 
-/* While frames follow each other within tx_linger_us, the guest need not ring. */
+/*
+ * While frames follow each other within tx_linger_us, the guest need not ring. On a
+ * machine that is busy otherwise they may not follow so soon: it is tried again.
+ */
 TEST(frames_that_follow_soon_need_no_doorbell)
 {
-	EXPECT_GT(unrung(10000, LINGER_BURST), LINGER_ROUNDS / 2);
+	u32 tries = 20, got;
+
+	do
+		got = unrung(10000, LINGER_BURST);
+	while (got <= LINGER_ROUNDS / 2 && --tries);
+	EXPECT_GT(got, LINGER_ROUNDS / 2);
 	EXPECT_LT(unrung(0, LINGER_BURST), LINGER_ROUNDS / 2);
 }
 
