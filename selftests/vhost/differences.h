@@ -15,6 +15,10 @@ enum difference {
 	D_RING_ALIGNMENT,
 	D_RING_MEMORY,
 	D_USED_INDEX,
+	D_EMPTY_SEGMENT,
+	D_MALFORMED,
+	D_WRONG_CHECKSUM,
+	D_BUFFER_COUNT,
 	DIFFERENCES,
 };
 
@@ -33,6 +37,14 @@ static const char *const differences[DIFFERENCES] = {
 		"ring_memory: A ring is pinned at the start, so memory that cannot be read is found out then",
 	[D_USED_INDEX] =
 		"used_index: A used index that cannot belong to the ring position is refused at the start",
+	[D_EMPTY_SEGMENT] =
+		"empty_segment: A descriptor of no bytes breaks its queue, as it does under QEMU",
+	[D_MALFORMED] =
+		"malformed: A buffer that makes no sense breaks its queue; vhost-net leaves it out",
+	[D_WRONG_CHECKSUM] =
+		"wrong_checksum: A packet with a checksum beyond its end, or in front of its data, is dropped",
+	[D_BUFFER_COUNT] =
+		"buffer_count: The header counts one buffer without MRG_RXBUF, as vhost-net does since 6.14",
 };
 
 #endif /* SELFTESTS_VHOST_DIFFERENCES_H */

@@ -84,7 +84,8 @@ int main(void)
 			.name = names[i], .ask = ask_bit, .v = BIT64(i),
 			.states = IN(OPENED) | IN(OWNED) | IN(RINGS) | IN(STOPPED) | IN(RESET),
 			.differs = BIT64(i) & MORE ? D_MORE_FEATURES : D_NONE,
-			.on = BIT64(i) == RESET_F ? K_NO_RING_RESET : K_ALL,
+			.on = BIT64(i) == RESET_F ? K_NO_RING_RESET :
+			      BIT64(i) == IN_ORDER ? K_NO_IN_ORDER : K_ALL,
 		};
 	}
 	for (i = 0; i < ARRAY_SIZE(sets); i++)
