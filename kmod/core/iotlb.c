@@ -216,6 +216,18 @@ static int iotlb_replace(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg,
 						 msg->perm & VHOST_ACCESS_RW);
 }
 
+/* As in vhost, memory that may not be accessed is not looked at. */
+static bool iotlb_memory_ok(const struct vhost_iotlb_msg *msg)
+{
+	u64 last;
+
+	if (msg->uaddr != (unsigned long)msg->uaddr ||
+	    check_add_overflow(msg->uaddr, msg->size - 1, &last))
+		return false;
+	return !(msg->perm & VHOST_ACCESS_RW) ||
+	       access_ok((void __user *)(unsigned long)msg->uaddr, msg->size);
+}
+
 static int iotlb_update(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 {
 	int ret = 0;
@@ -223,8 +235,7 @@ static int iotlb_update(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 
 	if (check_add_overflow(msg->iova, msg->size - 1, &last))
 		return -EFAULT;
-	if (!(msg->perm & VHOST_ACCESS_RW) || msg->uaddr != (unsigned long)msg->uaddr ||
-	    !access_ok((void __user *)(unsigned long)msg->uaddr, msg->size))
+	if (!iotlb_memory_ok(msg))
 		return -EFAULT;
 	if (!iotlb_knows(dev, msg, last)) {
 		ret = kvh_dev_pause(dev);
