@@ -179,6 +179,15 @@ static void steps(struct side *s, enum state last)
 }
 
 /**
+ * side_start() - become the owner of an opened device, and start its queues
+ * @s: device
+ */
+void side_start(struct side *s)
+{
+	steps(s, RUNNING);
+}
+
+/**
  * side_bring() - open the device and bring it to a state
  * @s:  device, not opened
  * @to: state
