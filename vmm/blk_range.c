@@ -30,6 +30,7 @@
 #include "blk_step.h"
 #include "disk.h"
 #include "event.h"
+#include "sandbox.h"
 #include "util.h"
 
 /* Zeroes written at a time. */
@@ -315,10 +316,10 @@ int blk_range_create(struct blk_ranger *r, const struct disk *disk, uint32_t gra
 	r->last = &r->todo;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->wake, NULL);
-	ret = pthread_create(&r->thread, NULL, range_thread, r);
+	ret = sandbox_thread_create(&r->thread, SANDBOX_RANGE, range_thread, r);
 	if (ret) {
-		log_error("%s: no thread for discards: %s", name, strerror(ret));
-		return -ret;
+		log_error("%s: no thread for discards: %s", name, strerror(-ret));
+		return ret;
 	}
 	r->started = true;
 	snprintf(title, sizeof(title), "range-%.9s", name);
@@ -337,7 +338,7 @@ void blk_range_destroy(struct blk_ranger *r)
 		r->quit = true;
 		pthread_cond_signal(&r->wake);
 		pthread_mutex_unlock(&r->lock);
-		pthread_join(r->thread, NULL);
+		sandbox_thread_join(r->thread);
 	}
 	pthread_mutex_destroy(&r->lock);
 	pthread_cond_destroy(&r->wake);

@@ -24,6 +24,7 @@
 #include "disk.h"
 #include "event.h"
 #include "options.h"
+#include "sandbox.h"
 #include "util.h"
 #include "virtio.h"
 
@@ -374,7 +375,7 @@ static void destroy(struct blk_backend *backend)
 	if (u->started) {
 		if (!u->error)
 			command(u, USER_QUIT, NULL);
-		pthread_join(u->thread, NULL);
+		sandbox_thread_join(u->thread);
 	}
 	blk_range_destroy(&u->ranger);
 	if (u->uring.ring_fd >= 0)
@@ -405,11 +406,11 @@ static int create_thread(struct blk_user *u)
 	int ret;
 
 	u->command = USER_CREATE;
-	ret = pthread_create(&u->thread, NULL, io_thread, u);
+	ret = sandbox_thread_create(&u->thread, SANDBOX_DISK, io_thread, u);
 	if (ret) {
 		log_error("%s: no I/O thread: %s", u->setup->name,
-			  strerror(ret));
-		return -ret;
+			  strerror(-ret));
+		return ret;
 	}
 	u->started = true;
 	snprintf(name, sizeof(name), "io-%.12s", u->setup->name);

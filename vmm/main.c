@@ -11,6 +11,7 @@
 
 #include "control.h"
 #include "options.h"
+#include "sandbox.h"
 #include "stat.h"
 #include "util.h"
 #include "vm.h"
@@ -37,6 +38,8 @@ static int run(int argc, char **argv)
 	int err;
 
 	err = options_parse(&opt, argc, argv);
+	if (!err)
+		err = sandbox_choose_account(&opt);
 	if (err) {
 		options_free(&opt);
 		return err > 0 ? 0 : VM_EXIT_USAGE;

@@ -23,6 +23,7 @@
 #include "event.h"
 #include "net_features.h"
 #include "net_user.h"
+#include "sandbox.h"
 #include "util.h"
 #include "virtio.h"
 
@@ -284,7 +285,7 @@ static void destroy(struct net_backend *backend)
 		lock(u);
 		u->quit = true;
 		unlock(u);
-		pthread_join(u->thread, NULL);
+		sandbox_thread_join(u->thread);
 	}
 	if (u->control_fd >= 0)
 		close(u->control_fd);
@@ -308,12 +309,12 @@ static const struct net_backend_ops ops = {
 static int create_thread(struct net_user *u)
 {
 	char name[16];
-	int ret = pthread_create(&u->thread, NULL, io_thread, u);
+	int ret = sandbox_thread_create(&u->thread, SANDBOX_NET, io_thread, u);
 
 	if (ret) {
 		log_error("%s: no I/O thread: %s", u->setup->name,
-			  strerror(ret));
-		return -ret;
+			  strerror(-ret));
+		return ret;
 	}
 	u->started = true;
 	snprintf(name, sizeof(name), "io-%.12s", u->setup->name);

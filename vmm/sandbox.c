@@ -3,29 +3,31 @@
  * sandbox.c - give up what the guest must not get at.
  *
  * Entered by the main thread when all files are open and all threads run, just
- * before the guest's first instruction. Order matters: the locked-memory limit
- * is raised while we may, then root is given up, then new privileges are ruled
- * out, and last the system call filter is set on all threads at once.
+ * before the guest's first instruction. Root is given up first, with the sandbox or
+ * without. Then each thread rules out new privileges for itself, and sets the
+ * system call filter of its role: a signal asks it to, because only a thread
+ * itself can do either.
  *
  * A refused system call is a bug of this program or an attack; either way the
- * process ends at once and says which call it was.
+ * process ends at once and says which call it was. sandbox_filter.c has the lists.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
-#include <linux/fs.h>
-#include <linux/if_tun.h>
-#include <linux/sockios.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <seccomp.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <termios.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "options.h"
@@ -39,42 +41,28 @@
 /* Beyond guest RAM: rings in registered mode are counted once more. */
 #define MEMLOCK_EXTRA	(64ULL << 20)
 
-#define IOCTL_TYPE_MASK	0xff00
 #define SYSCALLS_MAX	512
+#define THREADS_MAX	128
+#define CONFINE_SIGNAL	SIGUSR2
 
-/* Allowed whatever the arguments. */
-static const int allowed[] = {
-	/* the event loop */
-	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(poll),
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(clock_gettime),
-	/* the control socket */
-	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(shutdown),
-	/* a reset reads kernel and initrd again */
-	SCMP_SYS(pread64),
-	/* disks */
-	SCMP_SYS(io_uring_enter), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(pwrite64),
-	SCMP_SYS(preadv2), SCMP_SYS(pwritev2), SCMP_SYS(fdatasync), SCMP_SYS(fsync),
-	SCMP_SYS(fallocate),
-	/* networks */
-	SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
-	/* threads and signals */
-	SCMP_SYS(futex), SCMP_SYS(tgkill), SCMP_SYS(getpid), SCMP_SYS(gettid),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(restart_syscall), SCMP_SYS(sched_yield), SCMP_SYS(nanosleep),
-	SCMP_SYS(clock_nanosleep), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
-	/* memory */
-	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(madvise),
-	/* stdio, and the end */
-	SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(exit), SCMP_SYS(exit_group),
-};
+/* Who the process becomes, if @change. */
+static struct {
+	bool change;
+	uid_t uid;
+	gid_t gid;
+} account;
 
-/* ioctl() by the type byte of its number: KVM, vhost, and our own. */
-static const unsigned int ioctl_types[] = { 0xae00, 0xaf00, 0xb700 };
-/* And these two of the terminal, others could type into it; three of disks; five of taps. */
-static const unsigned int ioctl_exact[] = {
-	TCGETS, TCSETS, BLKDISCARD, BLKSECDISCARD, BLKGETSIZE64,
-	TUNSETOFFLOAD, TUNSETTXFILTER, TUNSETQUEUE, SIOCSIFHWADDR, SIOCGIFHWADDR,
-};
+/* Threads beside the main one; constant once the sandbox was entered. */
+static struct thread {
+	pthread_t id;
+	enum sandbox_role role;
+} threads[THREADS_MAX];
+static unsigned int nr_threads;
+static bool sandboxed;
+
+static struct sock_fprog filters[SANDBOX_ROLES];
+static sem_t confined;
+static int confine_error;	/* atomic */
 
 /* Filled before the filter is set: a signal handler cannot look a name up. */
 static const char *names[SYSCALLS_MAX];
@@ -105,64 +93,185 @@ static void on_refused(int sig, siginfo_t *info, void *context)
 	_exit(VM_EXIT_SANDBOX);
 }
 
-static int catch_refusals(void)
+/* Of the calling thread; the main one is not listed. */
+static enum sandbox_role role_of_caller(void)
 {
-	struct sigaction sa = { .sa_sigaction = on_refused, .sa_flags = SA_SIGINFO };
+	for (unsigned int i = 0; i < nr_threads; i++)
+		if (pthread_equal(threads[i].id, pthread_self()))
+			return threads[i].role;
+	return SANDBOX_MAIN;
+}
+
+/* The calling thread, for good. */
+static int confine(void)
+{
+	const struct sock_fprog *filter = &filters[role_of_caller()];
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	/* The guest's own mitigations are KVM's business; do not slow every exit for ours. */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+		    filter) < 0)
+		return -errno;
+	return 0;
+}
+
+static void on_confine(int sig)
+{
+	int saved = errno, err = confine();
+
+	if (err)
+		__atomic_store_n(&confine_error, err, __ATOMIC_RELAXED);
+	sem_post(&confined);
+	errno = saved;
+}
+
+static int catch_signals(void)
+{
+	struct sigaction refused = { .sa_sigaction = on_refused, .sa_flags = SA_SIGINFO };
+	struct sigaction ask = { .sa_handler = on_confine, .sa_flags = SA_RESTART };
 
 	for (int i = 0; i < SYSCALLS_MAX; i++)
 		names[i] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
-	return sigaction(SIGSYS, &sa, NULL) < 0 ? -errno : 0;
+	if (sigaction(SIGSYS, &refused, NULL) < 0 || sigaction(CONFINE_SIGNAL, &ask, NULL) < 0 ||
+	    sem_init(&confined, 0, 0) < 0)
+		return -errno;
+	return 0;
 }
 
-static int allow_ioctls(scmp_filter_ctx ctx)
+/*
+ * Is a thread one of the kernel's own: of io_uring, of vhost, of KVM? It is listed as
+ * one of the process, and runs none of our code. The flags are PF_IO_WORKER and
+ * PF_USER_WORKER, the ninth field of its stat.
+ */
+static bool is_kernels_own(const char *tid)
 {
-	int err = seccomp_syscall_priority(ctx, SCMP_SYS(ioctl), 255);
+	char path[64], text[256] = "", *p;
+	unsigned int flags = 0;
+	int fd;
 
-	for (unsigned int i = 0; !err && i < ARRAY_SIZE(ioctl_types); i++)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				       SCMP_A1_32(SCMP_CMP_MASKED_EQ, IOCTL_TYPE_MASK,
-						  ioctl_types[i]));
-	for (unsigned int i = 0; !err && i < ARRAY_SIZE(ioctl_exact); i++)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				       SCMP_A1_32(SCMP_CMP_MASKED_EQ, ~0U, ioctl_exact[i]));
-	return err;
+	snprintf(path, sizeof(path), "/proc/self/task/%.16s/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;	/* has just ended */
+	(void)!read(fd, text, sizeof(text) - 1);
+	close(fd);
+	/* The name may contain anything. */
+	p = strrchr(text, ')');
+	return p && sscanf(p, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       (flags & (0x10 | 0x4000));
 }
 
-/* The allocator needs memory, but none that can be executed. */
-static int allow_mappings(scmp_filter_ctx ctx)
+static int count_threads(unsigned int *n)
 {
-	static const int calls[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
-	int err = 0;
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *d;
 
-	for (unsigned int i = 0; !err && i < ARRAY_SIZE(calls); i++)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 1,
-				       SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!dir)
+		return -errno;
+	while ((d = readdir(dir)))
+		*n += d->d_name[0] != '.' && !is_kernels_own(d->d_name);
+	closedir(dir);
+	return 0;
+}
+
+static int confine_all(void)
+{
+	unsigned int i, n = 0;
+	int err = count_threads(&n);
+
+	if (!err && n != nr_threads + 1) {
+		log_error("the sandbox knows %u threads of %u", nr_threads + 1, n);
+		err = -ESRCH;
+	}
+	for (i = 0; !err && i < nr_threads; i++)
+		err = -pthread_kill(threads[i].id, CONFINE_SIGNAL);
+	for (n = i; !err && n; n--)
+		while (sem_wait(&confined) < 0 && errno == EINTR)
+			;
 	if (!err)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mremap), 0);
-	return err;
+		err = __atomic_load_n(&confine_error, __ATOMIC_RELAXED);
+	sandboxed = true;
+	return err ? err : confine();
 }
 
-static int set_filter(void)
+/**
+ * sandbox_thread_create() - start a thread
+ * @thread: filled in
+ * @role:   decides what it may do once the sandbox is entered
+ * @fn:     runs on it
+ * @arg:    its argument
+ *
+ * Context: main thread, before sandbox_enter().
+ * Return: 0, or -errno of pthread_create().
+ */
+int sandbox_thread_create(pthread_t *thread, enum sandbox_role role, void *(*fn)(void *arg),
+			  void *arg)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
 	int err;
 
-	if (!ctx)
-		return -ENOMEM;
-	err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
-	/* The guest's own mitigations are KVM's business; do not slow every exit for ours. */
+	if (nr_threads == THREADS_MAX)
+		return -EAGAIN;
+	err = -pthread_create(thread, NULL, fn, arg);
 	if (!err)
-		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_SSB, 1);
-	if (!err)
-		err = allow_ioctls(ctx);
-	for (unsigned int i = 0; !err && i < ARRAY_SIZE(allowed); i++)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-	if (!err)
-		err = allow_mappings(ctx);
-	if (!err)
-		err = seccomp_load(ctx);
-	seccomp_release(ctx);
+		threads[nr_threads++] = (struct thread){ .id = *thread, .role = role };
 	return err;
+}
+
+/**
+ * sandbox_thread_join() - wait for the end of a thread
+ * @thread: from sandbox_thread_create()
+ *
+ * Context: main thread before the sandbox, any later.
+ */
+void sandbox_thread_join(pthread_t thread)
+{
+	unsigned int i;
+
+	pthread_join(thread, NULL);
+	if (sandboxed)
+		return;
+	for (i = 0; i < nr_threads && !pthread_equal(threads[i].id, thread); i++)
+		;
+	if (i < nr_threads)
+		threads[i] = threads[--nr_threads];
+}
+
+/**
+ * sandbox_choose_account() - find out who the process is going to be
+ * @opt: what the user wants
+ *
+ * Context: main thread, before anything is made.
+ * Return: 0, or -EINVAL after one line on stderr.
+ */
+int sandbox_choose_account(const struct options *opt)
+{
+	const char *name = opt->user ? opt->user : DEFAULT_USER;
+	const struct passwd *pw;
+
+	if (geteuid() && !opt->user)
+		return 0;
+	errno = 0;
+	pw = getpwnam(name);
+	if (!pw) {
+		log_error("--user: there is no account '%s'%s", name,
+			  opt->user ? "" : "; choose another one with --user");
+		return -EINVAL;
+	}
+	if (!pw->pw_uid) {
+		log_error("--user: a guest does not run as '%s'; choose one that is not root", name);
+		return -EINVAL;
+	}
+	if (!geteuid()) {
+		account.change = true;
+		account.uid = pw->pw_uid;
+		account.gid = pw->pw_gid;
+	} else if (pw->pw_uid != geteuid()) {
+		log_error("--user: only root can become '%s'; start kvhost as root or as '%s'",
+			  name, name);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /* Pinned ring and guest pages count against this limit once we are not root. */
@@ -181,57 +290,53 @@ static void raise_memlock(const struct options *opt)
 			 (unsigned long long)(want >> 20));
 }
 
-static int drop_root(const struct options *opt)
+/**
+ * sandbox_drop_root() - become the account that was chosen
+ * @opt: what the user wants
+ *
+ * Context: main thread, after all files are open and before sandbox_enter().
+ * Return: 0, or -errno after one line on stderr.
+ */
+int sandbox_drop_root(const struct options *opt)
 {
-	const char *name = opt->user ? opt->user : DEFAULT_USER;
-	const struct passwd *pw;
 	int err;
 
-	if (geteuid() != 0) {
-		if (!opt->user)
-			return 0;
-		log_error("--user: only root can become '%s'; start kvhost as root or as '%s'",
-			  name, name);
-		return -EPERM;
-	}
-	errno = 0;
-	pw = getpwnam(name);
-	if (!pw) {
-		log_error("--user: there is no account '%s'", name);
-		return -ENOENT;
-	}
+	if (!account.change)
+		return 0;
 	raise_memlock(opt);
-	if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
-	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0) {
+	if (setgroups(0, NULL) < 0 || setresgid(account.gid, account.gid, account.gid) < 0 ||
+	    setresuid(account.uid, account.uid, account.uid) < 0) {
 		err = -errno;
-		log_error("--user: cannot become '%s': %m", name);
+		log_error("--user: cannot become account %u: %m", (unsigned int)account.uid);
 		return err;
 	}
+	/* Without the sandbox somebody wants to look: a debugger, a leak check. */
+	if (!opt->sandbox)
+		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	return 0;
 }
 
 /**
  * sandbox_enter() - give up what the guest must not get at
- * @opt: what the user wants of it
  *
- * Context: main thread; every other thread of the process exists already.
- * Return: 0, or -errno after one line on stderr.
+ * Context: main thread; every other thread of the process exists already, from
+ * sandbox_thread_create().
+ * Return: 0, or -errno after one line on stderr. Some threads may be confined then.
  */
-int sandbox_enter(const struct options *opt)
+int sandbox_enter(void)
 {
-	int err;
+	int err = 0;
 
-	err = drop_root(opt);
-	if (err)
-		return err;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		err = -errno;
+	for (unsigned int role = 0; !err && role < SANDBOX_ROLES; role++)
+		err = sandbox_filter_build(role, &filters[role]);
 	if (!err)
-		err = catch_refusals();
+		err = catch_signals();
 	if (!err)
-		err = set_filter();
+		err = confine_all();
 	if (err)
 		log_error("cannot enter the sandbox: %s; --sandbox off does without",
 			  strerror(-err));
+	for (unsigned int role = 0; role < SANDBOX_ROLES; role++)
+		sandbox_filter_free(&filters[role]);
 	return err;
 }

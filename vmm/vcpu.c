@@ -27,6 +27,7 @@
 #include "cpuid.h"
 #include "options.h"
 #include "pci_bus.h"
+#include "sandbox.h"
 #include "util.h"
 #include "vcpu.h"
 #include "vcpu_state.h"
@@ -315,7 +316,7 @@ void vcpus_stop(struct vcpu_set *set)
 	pthread_mutex_unlock(&set->lock);
 	for (unsigned int i = 0; i < set->nr; i++) {
 		if (set->vcpus[i].started)
-			pthread_join(set->vcpus[i].thread, NULL);
+			sandbox_thread_join(set->vcpus[i].thread);
 		set->vcpus[i].started = false;
 	}
 }
@@ -337,7 +338,7 @@ int vcpus_start(struct vcpu_set *set)
 	for (unsigned int i = 0; i < set->nr; i++) {
 		struct vcpu *vcpu = &set->vcpus[i];
 
-		err = -pthread_create(&vcpu->thread, NULL, thread, vcpu);
+		err = sandbox_thread_create(&vcpu->thread, SANDBOX_VCPU, thread, vcpu);
 		if (err) {
 			vcpus_stop(set);
 			return err;

@@ -177,7 +177,7 @@ static void *device_thread(void *opaque)
 
 static int start_device_thread(struct vm *vm)
 {
-	int err = -pthread_create(&vm->device_thread, NULL, device_thread, vm);
+	int err = sandbox_thread_create(&vm->device_thread, SANDBOX_DEVICE, device_thread, vm);
 
 	if (err) {
 		log_error("the VM cannot be started: no thread: %s", strerror(-err));
@@ -211,7 +211,7 @@ static void end(struct vm *vm)
 	if (!vm->ended || vm->device_error)
 		give_up(vm);
 	pthread_mutex_unlock(&vm->end_lock);
-	pthread_join(vm->device_thread, NULL);
+	sandbox_thread_join(vm->device_thread);
 }
 
 static int start(struct vm *vm)
@@ -232,8 +232,10 @@ static int start(struct vm *vm)
 	close(vm->kvm_fd);
 	vm->kvm_fd = -1;
 	err = start_device_thread(vm);
+	if (!err)
+		err = sandbox_drop_root(vm->opt);
 	if (!err && vm->opt->sandbox)
-		err = sandbox_enter(vm->opt);
+		err = sandbox_enter();
 	return err;
 }
 

@@ -43,7 +43,7 @@ refused()
 
 run=(run --kernel "$KERNEL" --serial none)
 
-plan 40
+plan 45
 expect 'no command is wrong use' refused 2 help
 expect 'an unknown command is named' refused 2 "'start'" start
 expect 'no kernel is wrong use' refused 2 '--kernel' run
@@ -112,6 +112,23 @@ done
 # Once more with nobody else, wrong in a way that shows after the disk was opened.
 expect 'V8: a VM that was killed has let go of its disks' \
 	refused 3 '/dev/null' "${run[@]}" --disk "path=$image,node=/dev/null"
+
+# V10: whoever starts it, a guest does not run as root.
+expect 'V10: an unknown account is wrong use' \
+	refused 2 "'nosuch'" "${run[@]}" --user nosuch --disk "path=$WORK/nothere"
+expect 'V10: with --sandbox off, too' \
+	refused 2 "'nosuch'" "${run[@]}" --user nosuch --sandbox off --control "$WORK/nosocket"
+expect 'V10: before anything is made' [ ! -e "$WORK/nosocket" ]
+expect 'V10: root is no account for a guest' refused 2 "'root'" "${run[@]}" --user root
+"$VMM" "${run[@]}" --sandbox off --control "$WORK/off" </dev/null >"$WORK/off.out" 2>&1 &
+guest_pid=$!
+for try in $(seq 200); do
+	"$VMM" ctl "$WORK/off" status >"$WORK/out" 2>&1 && break
+	sleep 0.1
+done
+expect 'V10: --sandbox off keeps no root' \
+	[ "$(awk '/^Uid:/ { print $3 }' "/proc/$guest_pid/status")" = "$(id -u nobody)" ]
+guest_kill
 
 unchanged()
 {
