@@ -245,8 +245,8 @@ static int set_up(struct blk_kernel *k)
  * @backend: filled in
  * @setup:   what disk, and whose memory
  *
- * Return: 0, -EINVAL for more queues than the module has or more workers than
- * queues, -ENOMEM, or -errno of the module.
+ * Return: 0, -EINVAL for more queues than the module has, -ENOMEM, or -errno of
+ * the module.
  */
 int blk_kernel_create(struct blk_backend **backend,
 		      const struct blk_setup *setup)
@@ -257,11 +257,6 @@ int blk_kernel_create(struct blk_backend **backend,
 	if (setup->queues > KVHOST_BLK_QUEUES_MAX) {
 		log_error("%s: %u queues are more than the %u of backend=kernel",
 			  setup->name, setup->queues, KVHOST_BLK_QUEUES_MAX);
-		return -EINVAL;
-	}
-	if (setup->opt->workers > setup->queues) {
-		log_error("%s: workers=%u exceeds queues=%u; lower the first or raise the second",
-			  setup->name, setup->opt->workers, setup->queues);
 		return -EINVAL;
 	}
 	k = calloc(1, sizeof(*k));

@@ -26,6 +26,9 @@
 #define HEADER_BYTES	sizeof(struct kvh_blk_hdr)
 #define RETRIES_MAX	16
 
+/* Entries of iov that a request keeps, 1 KiB: enough for what drivers usually send. */
+#define IOV_KEPT	64u
+
 /* Collects bytes [@skip, @skip + @len) of @n segments into req->iov. */
 static int collect(struct blk_request *req, const struct guest_memory *mem,
 		   const struct kvh_seg *segs, unsigned int n, size_t skip,
@@ -326,6 +329,8 @@ void blk_request_finish(struct blk_request *req)
 	req->ranges = NULL;
 	__atomic_store_n(req->status_p, req->status, __ATOMIC_RELAXED);
 	req->chain.written = kvh_blk_written(req->filled, req->chain.write_len);
+	if (req->iov_room > IOV_KEPT)
+		blk_request_free(req);
 }
 
 /**

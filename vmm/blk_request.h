@@ -43,7 +43,7 @@ enum blk_op {
  * @iov:      data that is left, in guest RAM: @iov_nr entries from @iov_at on
  * @iov_at:   first entry that is left
  * @iov_nr:   entries that are left
- * @iov_room: entries allocated; kept from one request to the next
+ * @iov_room: entries allocated; a small number is kept from one request to the next
  * @bits:     addresses and lengths of @iov or-ed together, for their alignment
  * @pos:      where in the file the rest of the data is
  * @left:     bytes of data that are left

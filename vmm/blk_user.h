@@ -61,6 +61,7 @@ struct blk_user;
  * @work:     look at the ring without waiting for a doorbell
  * @stalled:  chains wait for a request or a bounce buffer
  * @limited:  chains wait for the disk's limits
+ * @paid:     the next chain was let through by them, and was put back since
  * @waited:   the next chain to be taken has waited for them
  * @held:     requests the disk failed, latest first, until it is resumed
  * @unpublished: chains completed since the last publish
@@ -84,6 +85,7 @@ struct user_queue {
 	bool work;
 	bool stalled;
 	bool limited;
+	bool paid;
 	bool waited;
 	struct blk_request *held;
 	unsigned int unpublished;

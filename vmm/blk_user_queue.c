@@ -165,6 +165,7 @@ void user_queue_start(struct user_queue *q)
 	q->broken = false;
 	q->stalled = false;
 	q->limited = false;
+	q->paid = false;
 	q->work = true;
 	q->unpublished = 0;
 	set_state(q, KVHOST_VRING_RUNNING);
@@ -413,9 +414,14 @@ static int take_batch(struct user_queue *q, unsigned int budget)
 		return -EPROTO;
 	}
 	for (i = 0; i < n; i++) {
-		if (user_limit_take(q, &u->chains[i]) &&
-		    !start_chain(q, &u->chains[i]))
-			continue;
+		if (!q->paid && !user_limit_take(q, &u->chains[i]))
+			break;
+		/* A chain that is put back is the next one again. */
+		q->paid = start_chain(q, &u->chains[i]);
+		if (q->paid)
+			break;
+	}
+	if (i < n) {
 		kvh_ring_untake(&q->ring, &u->chains[i], n - i);
 		return -EAGAIN;
 	}

@@ -298,6 +298,22 @@ static int parse_argument(struct options *opt, int argc, char **argv)
 	return err ? err : took;
 }
 
+/* A disk without queues= has one per vCPU, so all options have to be known. */
+static int check_workers(const struct options *opt)
+{
+	for (unsigned int i = 0; i < opt->nr_disks; i++) {
+		const struct disk_options *disk = &opt->disks[i];
+		unsigned int queues = disk->queues ? disk->queues : opt->cpus;
+
+		if (disk->workers <= queues)
+			continue;
+		log_error("--disk: workers=%u exceeds queues=%u; lower that or raise this",
+			  disk->workers, queues);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /**
  * options_parse() - read the command line of `kvhost run`
  * @opt:  filled in; free with options_free() whatever is returned
@@ -329,7 +345,7 @@ int options_parse(struct options *opt, int argc, char **argv)
 		log_error("no kernel to boot; add --kernel FILE, such as /boot/vmlinuz-*");
 		return -EINVAL;
 	}
-	return 0;
+	return check_workers(opt);
 }
 
 /**

@@ -259,7 +259,7 @@ int sandbox_choose_account(const struct options *opt)
 		return -EINVAL;
 	}
 	if (!pw->pw_uid) {
-		log_error("--user: a guest does not run as '%s'; choose one that is not root", name);
+		log_error("--user: a guest does not run as '%s'; choose another account", name);
 		return -EINVAL;
 	}
 	if (!geteuid()) {

@@ -303,25 +303,6 @@ int vhost_set_vring_err(struct vhost *vh, const struct virtio_queue *vq,
 }
 
 /**
- * vhost_get_vring_base() - where in its ring a queue stopped
- * @vh:   from vhost_open()
- * @vq:   the queue
- * @base: filled in, in the kernel's encoding
- *
- * Return: 0 or -errno of the kernel.
- */
-int vhost_get_vring_base(struct vhost *vh, const struct virtio_queue *vq,
-			 uint32_t *base)
-{
-	struct vhost_vring_state s = { .index = vq->index };
-	int ret = vring_step(vh, VHOST_GET_VRING_BASE, &s,
-			     "tell the position of", vq->index);
-
-	*base = s.num;
-	return ret;
-}
-
-/**
  * vhost_set_vring_busyloop() - how long a queue may be polled for new work
  * @vh: from vhost_open()
  * @vq: the queue

@@ -45,8 +45,6 @@ int vhost_set_vring_kick(struct vhost *vh, const struct virtio_queue *vq);
 int vhost_set_vring_call(struct vhost *vh, const struct virtio_queue *vq);
 int vhost_set_vring_err(struct vhost *vh, const struct virtio_queue *vq,
 			int fd);
-int vhost_get_vring_base(struct vhost *vh, const struct virtio_queue *vq,
-			 uint32_t *base);
 int vhost_set_vring_busyloop(struct vhost *vh, const struct virtio_queue *vq,
 			     unsigned int us);
 int vhost_set_mem_mode(struct vhost *vh, bool registered);

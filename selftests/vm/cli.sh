@@ -81,8 +81,8 @@ expect 'an offset beyond the disk is refused' \
 	refused 3 'image' "${run[@]}" --disk "path=$image,offset=8M"
 expect 'a node that is none is refused' \
 	refused 3 '/dev/null' "${run[@]}" --disk "path=$image,node=/dev/null"
-expect 'more shared workers than queues are refused' \
-	refused 3 'workers=3' "${run[@]}" --disk "path=$image,queues=2,workers=3"
+expect 'V18: more shared workers than queues are wrong use' \
+	refused 2 'workers=3' "${run[@]}" --disk "path=$image,queues=2,workers=3"
 
 # V8: a disk that somebody else uses. Two VMs, then one and a mount.
 "$VMM" "${run[@]}" --control "$WORK/first" --disk "path=$image,length=1M,backend=user" \

@@ -809,6 +809,51 @@ TEST_F(user, V7_resume_does_not_bring_back_what_was_lost)
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blkreq_wait(&self->req, &self->q[0]));
 }
 
+#define MANY	256u
+
+/*
+ * V18: a chain that is put back for want of a bounce buffer has paid, and does not
+ * pay again: what the limits let through at once comes back at once.
+ */
+TEST_F(user, V18_a_chain_that_is_put_back_pays_once)
+{
+	const struct vq_shape shape = { .indirect = true };
+	struct disk_limits limits = { .bps = 1, .bps_burst = MANY * 512 };
+	struct vq_used used[MANY];
+	struct virtio_queue vq;
+	struct vq q;
+
+	/* Only direct I/O takes bounce buffers. */
+	if (!variant->direct)
+		return;
+	OPS(self)->queue_stop(self->backend, &self->vq[0]);
+	vq_init(&q, &self->gmem, MANY, variant->event_idx ? VQ_EVENT_IDX : 0);
+	as_virtio_queue(&vq, 0, &q);
+	/* The doorbell is the one that the backend knows. */
+	close(q.kick_fd);
+	q.kick_fd = dup(self->q[0].kick_fd);
+	vq.kick_fd = self->vq[0].kick_fd;
+	EXPECT_EQ(0, OPS(self)->set_limits(self->backend, &limits));
+	blkreq_set(&self->req, VIRTIO_BLK_T_IN, 0, 0);
+	for (unsigned int i = 0; i < MANY; i++) {
+		struct vq_buf bufs[] = {
+			{ self->req.hdr, BLK_HDR, false },
+			{ self->req.data + 8 + i * 1024, 512, true },
+			{ self->req.data + i * 1024, 1, true },
+		};
+
+		ASSERT_LE(0, vq_add(&q, bufs, 3, &shape, &self->req));
+	}
+	vq_publish(&q);
+	ASSERT_EQ(0, start_queue(self->backend, &vq));
+	/* One more token than there is would take 512 seconds to come. */
+	EXPECT_EQ(MANY, vq_wait_used(&q, used, MANY));
+	OPS(self)->queue_stop(self->backend, &vq);
+	vq_free(&q);
+	vq_reset(&self->q[0], 0);
+	ASSERT_EQ(0, start_queue(self->backend, &self->vq[0]));
+}
+
 /* Requests per second of @n requests, one at a time, queues in turn; 0: one failed. */
 static double rate_of(struct _test_data_user *self, unsigned int n)
 {
