@@ -14,7 +14,7 @@ before=$(leftovers)
 socket=$WORK/socket
 queues=64
 options=()
-for n in 0 1 2 3; do
+for n in 0 1 2 3 4 5; do
 	truncate -s 1M "$WORK/disk$n"
 	chmod 666 "$WORK/disk$n"
 	options+=(--disk "path=$WORK/disk$n,queues=$queues,workers=1")
@@ -26,7 +26,7 @@ while :; do
 done
 END
 guest_start control --initrd "$initrd" --append quiet --memory 128 --control "$socket" "${options[@]}"
-expect 'a VM with 256 queues runs' guest_says UP
+expect 'a VM with 384 queues runs' guest_says UP
 
 whole()
 {
@@ -35,7 +35,7 @@ whole()
 	timeout 60 "$VMM" ctl "$socket" stats >"$WORK/stats" || return
 	lines=$(wc -l <"$WORK/stats")
 	echo "# $(wc -c <"$WORK/stats") bytes"
-	[ "$lines" = $((4 * (queues + 1))) ] && return
+	[ "$lines" = $((6 * (queues + 1))) ] && return
 	echo "# $lines lines"
 	return 1
 }
