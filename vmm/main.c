@@ -44,6 +44,7 @@ static int run(int argc, char **argv)
 		options_free(&opt);
 		return err > 0 ? 0 : VM_EXIT_USAGE;
 	}
+	log_bounded();
 	err = vm_create(&vm, &opt);
 	if (!err) {
 		err = vm_run(vm, &status);
@@ -67,6 +68,9 @@ static int stat_counters(int argc, char **argv)
 
 static int help(int argc, char **argv);
 
+/* Not constant, because it takes the place of an argument. */
+static char asked_help[] = "--help";
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -76,11 +80,21 @@ static const struct {
 	{ "ctl", control_client, "talk to a running VM; `kvhost ctl --help` lists the commands" },
 	{ "stat", stat_counters, "show what queues do; `kvhost stat --help` lists the options" },
 	{ "version", version, "print the version" },
-	{ "help", help, "show this text" },
+	{ "help", help, "show this text, or `help COMMAND` that of a command" },
 };
 
 static int help(int argc, char **argv)
 {
+	char *help_args[] = { asked_help, NULL };
+
+	/* "help COMMAND" is "COMMAND --help". */
+	for (unsigned int i = 0; argc && i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, argv[0]) && commands[i].run != help)
+			return commands[i].run(1, help_args);
+	if (argc && *argv[0] != '-' && strcmp(argv[0], "help")) {
+		log_error("help: there is no command '%s'; `kvhost help` lists them", argv[0]);
+		return VM_EXIT_USAGE;
+	}
 	puts("Usage: kvhost COMMAND [ARGUMENT]...\n\nCommands:");
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %-8s %s\n", commands[i].name, commands[i].help);
@@ -105,8 +119,12 @@ int main(int argc, char **argv)
 		log_error("what to do is missing; `kvhost help` lists the commands");
 		return VM_EXIT_USAGE;
 	}
+	if (!strcmp(word, "-h"))
+		word = "help";
 	if (!strncmp(word, "--", 2) && (!strcmp(word, "--help") || !strcmp(word, "--version")))
 		word += 2;
+	if (argc > 2 && !strcmp(argv[2], "-h"))
+		argv[2] = asked_help;
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
 		names[i] = commands[i].name;
 		if (!strcmp(commands[i].name, word))

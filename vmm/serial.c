@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bus.h"
@@ -35,7 +36,7 @@
 #define OUT_BYTES	65536
 /* A driver that saw an empty transmitter may write a whole FIFO. */
 #define OUT_FULL	(OUT_BYTES - 64)
-/* A pipe that polls writable takes this much without blocking. */
+/* Bytes in one write(). */
 #define OUT_CHUNK	4096
 /* Chunks in one turn of the event loop. */
 #define OUT_TURNS	16
@@ -64,6 +65,8 @@ struct serial {
 	unsigned int out_len;
 	int out_fd;		/* -1: discard */
 	bool out_owned;
+	bool out_waits;		/* write() may wait for room */
+	bool out_stuck;		/* it polls writable but takes nothing */
 	bool out_scheduled;
 	bool out_watched;
 	struct loop_work out_work;
@@ -179,6 +182,21 @@ static bool out_writable(const struct serial *s)
 	return poll(&p, 1, 0) == 1;
 }
 
+/*
+ * Write what fits without waiting. POLLOUT promises room for one byte only, so
+ * a descriptor that would wait for more gets one at a time.
+ */
+static ssize_t out_write(const struct serial *s, const uint8_t *chunk, unsigned int len)
+{
+	if (!s->out_waits)
+		return write(s->out_fd, chunk, len);
+	if (!out_writable(s)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(s->out_fd, chunk, 1);
+}
+
 /* Forget @n bytes at the front; a guest that waited for room hears of it. */
 static void out_consume(struct serial *s, unsigned int n)
 {
@@ -208,13 +226,14 @@ static bool out_drain(struct serial *s)
 		memcpy(chunk, s->out, len);
 		s->out_scheduled = len;
 		vm_unlock(s->vm);
+		s->out_stuck = false;
 		if (!len)
 			return true;
-		if (!out_writable(s))
+		n = out_write(s, chunk, len);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			s->out_stuck = out_writable(s);
 			return false;
-		n = write(s->out_fd, chunk, len);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return false;
+		}
 		if (n < 0)
 			log_warn("serial output: %m; the rest is dropped");
 		vm_lock(s->vm);
@@ -237,11 +256,11 @@ static void out_flush(void *opaque)
 		loop_del(loop, fd);
 		s->out_watched = false;
 	} else if (s->out_watched) {
-		loop_mod(loop, fd, empty ? 0 : EPOLLOUT);
-	} else if (!empty) {
-		/* What cannot be watched does not block for long either. */
-		loop_timer_arm(loop, &s->out_timer, OUT_DELAY);
+		loop_mod(loop, fd, empty || s->out_stuck ? 0 : EPOLLOUT);
 	}
+	/* What cannot be watched is asked again, and so is a terminal without room for "\r\n". */
+	if (!empty && s->out_fd >= 0 && (!s->out_watched || s->out_stuck))
+		loop_timer_arm(loop, &s->out_timer, OUT_DELAY);
 }
 
 static void out_ready(void *opaque, int fd, uint32_t events)
@@ -411,19 +430,34 @@ static void serial_write(void *opaque, unsigned int off, unsigned int len, uint3
 
 /* --- life ------------------------------------------------------------ */
 
+/* A regular file never waits, but a terminal that cannot be opened anew does. */
+static void open_stdout(struct serial *s)
+{
+	struct stat st;
+	int fd = reopen_nonblocking(STDOUT_FILENO);
+
+	s->out_fd = fd < 0 ? STDOUT_FILENO : fd;
+	s->out_owned = fd >= 0;
+	s->out_waits = fd < 0 && !(!fstat(STDOUT_FILENO, &st) && S_ISREG(st.st_mode));
+}
+
 static int open_output(struct serial *s, const struct options *opt)
 {
 	int err;
 
 	if (opt->serial == SERIAL_STDIO)
-		s->out_fd = STDOUT_FILENO;
+		open_stdout(s);
 	if (opt->serial != SERIAL_FILE)
 		return 0;
-	s->out_fd = open(opt->serial_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
-			 0644);
+	s->out_fd = open(opt->serial_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY |
+			 O_NONBLOCK, 0644);
 	if (s->out_fd < 0) {
 		err = -errno;
-		log_error("--serial: cannot write '%s': %m", opt->serial_path);
+		if (err == -ENXIO)
+			log_error("--serial: nobody reads the pipe '%s'; start its reader first",
+				  opt->serial_path);
+		else
+			log_error("--serial: cannot write '%s': %m", opt->serial_path);
 		return err;
 	}
 	s->out_owned = true;
@@ -517,7 +551,7 @@ void serial_finish(struct serial *serial)
 		while (!out_drain(serial) && serial->out_fd >= 0 && now_ns() < end) {
 			struct pollfd p = { .fd = serial->out_fd, .events = POLLOUT };
 
-			poll(&p, 1, 100);
+			poll(&p, !serial->out_stuck, serial->out_stuck ? 2 : 100);
 		}
 	}
 	terminal_restore();

@@ -6,12 +6,39 @@
  * first and leaves in one write, so lines of two threads do not mix.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "util.h"
+
+/* Longest a message waits for its reader, milliseconds; then it is cut off. */
+#define LOG_WAIT_MS	100
+
+static int log_fd = STDERR_FILENO;
+
+/* Write as much as the reader takes in time. */
+static void log_write(const char *line, size_t len)
+{
+	struct pollfd p = { .fd = log_fd, .events = POLLOUT };
+	ssize_t n;
+
+	while (len) {
+		n = write(log_fd, line, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno != EAGAIN || poll(&p, 1, LOG_WAIT_MS) != 1))
+			return;
+		if (n > 0) {
+			line += n;
+			len -= (size_t)n;
+		}
+	}
+}
 
 static void __attribute__((format(printf, 2, 0)))
 log_line(const char *prefix, const char *fmt, va_list ap)
@@ -27,7 +54,20 @@ log_line(const char *prefix, const char *fmt, va_list ap)
 	if (n > (int)sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;
 	line[n++] = '\n';
-	(void)write_all(STDERR_FILENO, line, (size_t)n);
+	log_write(line, (size_t)n);
+}
+
+/**
+ * log_bounded() - let no message wait for its reader longer than LOG_WAIT_MS
+ *
+ * Context: before any other thread is started.
+ */
+void log_bounded(void)
+{
+	int fd = reopen_nonblocking(STDERR_FILENO);
+
+	if (fd >= 0)
+		log_fd = fd;
 }
 
 /**
@@ -54,6 +94,26 @@ void log_warn(const char *fmt, ...)
 	va_start(ap, fmt);
 	log_line("warning: ", fmt, ap);
 	va_end(ap);
+}
+
+/**
+ * reopen_nonblocking() - a description of our own of a terminal or a pipe
+ * @fd: descriptor that other processes share
+ *
+ * O_NONBLOCK belongs to a description, so setting it on @fd would change @fd for
+ * everybody. A regular file stays as it is: two descriptions have two positions.
+ *
+ * Return: a descriptor, or -1 if @fd is something else or cannot be opened anew.
+ */
+int reopen_nonblocking(int fd)
+{
+	char path[32];
+	struct stat st;
+
+	if (fstat(fd, &st) || !(S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd))))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
 
 /**

@@ -26,6 +26,15 @@ static inline uint64_t align_up(uint64_t x, uint64_t a)
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* From now on a message waits for its reader only briefly; before other threads start. */
+void log_bounded(void);
+
+/*
+ * A second description of @fd, a terminal or a pipe, that does not wait for its
+ * reader; -1 if there can be none. The first one is shared with other processes.
+ */
+int reopen_nonblocking(int fd);
+
 /* Move all @len bytes or fail with -errno; a short file is -ENODATA. */
 int read_at(int fd, void *buf, size_t len, off_t off);
 int write_all(int fd, const void *buf, size_t len);
