@@ -39,9 +39,9 @@ static const struct option_def option_table[] = {
 	  .min = 64 * MIB, .max = 64 * GIB, .unit = MIB,
 	  .help = "guest RAM in MiB, or with suffix M or G" },
 	{ .name = "disk", .arg = "KEY=VALUE,...", .kind = KIND_DISK,
-	  .help = "add a virtio disk; may be given several times" },
+	  .help = "add a virtio disk; may be given 24 times" },
 	{ .name = "net", .arg = "KEY=VALUE,...", .kind = KIND_NET,
-	  .help = "add a virtio network device; may be given several times" },
+	  .help = "add a virtio network device; may be given 8 times" },
 	{ .name = "serial", .arg = "stdio|file=PATH|none", .kind = KIND_SERIAL, .off = OPT(serial),
 	  .def = "stdio",
 	  .help = "where the first serial port goes; Ctrl-A x on a terminal quits" },
@@ -122,7 +122,7 @@ static const struct option_def disk_table[] = {
 	{ .name = NULL },
 };
 
-static const struct option_keys disk_keys = { "--disk ", disk_table };
+static const struct option_keys disk_keys = { "--disk ", disk_table, "path" };
 
 static int parse_serial(struct options *opt, const char *value)
 {
@@ -255,13 +255,17 @@ int options_parse_limits(struct disk_limits *limits, char *text)
 }
 
 /* One argument, with its value from behind '=' or from the next one; returns how many it took. */
-static int parse_argument(struct options *opt, int argc, char **argv)
+static int parse_argument(struct options *opt, int argc, char **argv, unsigned int *seen)
 {
 	const struct option_def *def;
 	const char *name = argv[0] + 2, *eq, *value, *hint;
 	char word[64];
 	int took = 1, err;
 
+	if (!strcmp(argv[0], "-h")) {
+		options_help(stdout);
+		return 0;
+	}
 	if (strncmp(argv[0], "--", 2) || !*name) {
 		log_error("'%s' is not an option; options begin with -- (see `kvhost run --help`)",
 			  argv[0]);
@@ -280,6 +284,12 @@ static int parse_argument(struct options *opt, int argc, char **argv)
 		options_help(stdout);
 		return 0;
 	}
+	if (def->kind != KIND_DISK && def->kind != KIND_NET &&
+	    *seen & 1U << (def - option_table)) {
+		log_error("--%s: given twice; leave one out", def->name);
+		return -EINVAL;
+	}
+	*seen |= 1U << (def - option_table);
 	value = eq ? eq + 1 : NULL;
 	if (def->kind == KIND_FLAG && value) {
 		log_error("--%s: takes no value, but got '%s'", def->name, value);
@@ -325,6 +335,7 @@ static int check_workers(const struct options *opt)
  */
 int options_parse(struct options *opt, int argc, char **argv)
 {
+	unsigned int seen = 0;
 	int took;
 
 	memset(opt, 0, sizeof(*opt));
@@ -332,7 +343,7 @@ int options_parse(struct options *opt, int argc, char **argv)
 	if (took)
 		return took;
 	for (int i = 0; i < argc; i += took) {
-		took = parse_argument(opt, argc - i, argv + i);
+		took = parse_argument(opt, argc - i, argv + i, &seen);
 		if (took <= 0)
 			return took ? took : 1;
 	}
@@ -368,8 +379,12 @@ void options_free(struct options *opt)
  */
 void options_help(FILE *out)
 {
-	fputs("Usage: kvhost run --kernel FILE [OPTION]...\n\nOptions (defaults in brackets):\n",
-	      out);
+	_Static_assert(OPTIONS_DISKS_MAX == 24 && OPTIONS_NETS_MAX == 8, "as the help says");
+	fputs("Usage: kvhost run --kernel FILE [OPTION]...\n\n"
+	      "Example:\n"
+	      "  kvhost run --kernel /boot/vmlinuz --append root=/dev/vda --cpus 2 --memory 2G \\\n"
+	      "      --disk path=disk.img --net tap=tap0\n\n"
+	      "Options (defaults in brackets):\n", out);
 	option_help(out, option_table, "--", " ");
 	fputs("\nKeys of --disk, separated by commas (a comma inside a value is written twice):\n",
 	      out);

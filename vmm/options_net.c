@@ -72,7 +72,7 @@ static const struct option_def net_table[] = {
 	{ .name = NULL },
 };
 
-static const struct option_keys net_keys = { "--net ", net_table };
+static const struct option_keys net_keys = { "--net ", net_table, "tap" };
 
 static int check_where(const struct net_options *net)
 {

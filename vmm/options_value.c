@@ -61,17 +61,41 @@ static unsigned int distance(const char *a, const char *b)
 	return row[n];
 }
 
+/* The one name that begins with @word, or NULL. */
+static const char *only_beginning(const char *word, const char *const *names)
+{
+	const char *found = NULL;
+	size_t len = strlen(word);
+
+	if (len < 2)
+		return NULL;
+	for (; *names; names++) {
+		if (strncmp(word, *names, len))
+			continue;
+		if (found)
+			return NULL;
+		found = *names;
+	}
+	return found;
+}
+
 /**
  * options_suggest() - guess what a misspelt word meant
  * @word:  as typed
  * @names: NULL-terminated list of right words
+ *
+ * A word that is the beginning of one name means that one: --mem is --memory,
+ * though --net is closer.
  *
  * Return: the closest name, or NULL when none is near.
  */
 const char *options_suggest(const char *word, const char *const *names)
 {
 	unsigned int best = (unsigned int)strlen(word) / 3 + 2;
-	const char *found = NULL;
+	const char *found = only_beginning(word, names);
+
+	if (found)
+		return found;
 
 	for (; *names; names++) {
 		unsigned int d = distance(word, *names);
@@ -297,6 +321,11 @@ int option_key(const struct option_keys *keys, void *base, char *item, unsigned 
 	const char *hint;
 
 	def = option_find(keys->table, item, eq ? (size_t)(eq - item) : strlen(item));
+	if (!def && !eq) {
+		log_error("%.*s: '%s' is not KEY=VALUE; did you mean '%s=%s'?", len, keys->where,
+			  item, keys->bare, item);
+		return -EINVAL;
+	}
 	if (!def) {
 		if (eq)
 			*eq = 0;
@@ -367,6 +396,21 @@ char *option_next_item(char **rest)
 	return item;
 }
 
+/* Between what a value has to be; nothing where any will do. */
+static void print_limits(FILE *out, const struct option_def *def)
+{
+	char lo[32], hi[32];
+
+	if (def->kind == KIND_STRING && def->max)
+		fprintf(out, ", at most %llu bytes", (unsigned long long)def->max);
+	if (def->kind == KIND_UINT && def->max < INT32_MAX)
+		fprintf(out, ", %llu to %llu", (unsigned long long)def->min,
+			(unsigned long long)def->max);
+	if (def->kind == KIND_SIZE && def->max < INT64_MAX)
+		fprintf(out, ", %s to %s", size_text(lo, sizeof(lo), def->min),
+			size_text(hi, sizeof(hi), def->max));
+}
+
 /**
  * option_help() - print a table
  * @out:     stream
@@ -385,6 +429,7 @@ void option_help(FILE *out, const struct option_def *table, const char *dashes,
 		snprintf(head, sizeof(head), "%s%s%s%s", dashes, table->name,
 			 table->arg ? between : "", table->arg ? table->arg : "");
 		fprintf(out, "  %-32s %s", head, table->help);
+		print_limits(out, table);
 		if (table->def && *table->def)
 			fprintf(out, " [%s]", table->def);
 		fputc('\n', out);

@@ -62,10 +62,12 @@ struct option_def {
  * struct option_keys - the keys of one option
  * @where: what the user typed before them, such as "--disk "
  * @table: the keys, ended by one without a name; at most 32
+ * @bare:  the key that a value without one most likely belongs to
  */
 struct option_keys {
 	const char *where;
 	const struct option_def *table;
+	const char *bare;
 };
 
 /* Those that return int return 0, or -EINVAL after one line on stderr. */

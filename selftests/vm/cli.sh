@@ -43,12 +43,35 @@ refused()
 
 run=(run --kernel "$KERNEL" --serial none)
 
-plan 45
+plan 55
 expect 'no command is wrong use' refused 2 help
 expect 'an unknown command is named' refused 2 "'start'" start
 expect 'no kernel is wrong use' refused 2 '--kernel' run
 expect 'an unknown option is named' refused 2 '--kernal' run --kernal x
 expect 'a near miss is proposed' refused 2 '--kernel' run --kernal x
+expect 'V19 the beginning of an option means that option' \
+	refused 2 "'--memory'" run --kernel x --mem 5
+expect 'V19 an option given twice is refused' refused 2 'twice' "${run[@]}" --cpus 1 --cpus 2
+expect 'V19 a bare disk is told its key' refused 2 "path=$image" "${run[@]}" --disk "$image"
+expect 'V19 a bare interface is told its key' refused 2 'tap=tap0' "${run[@]}" --net tap0
+expect 'V19 help for a command that is none is wrong use' refused 2 "'start'" help start
+
+# helps PATTERN ARGUMENT...
+helps()
+{
+	local pattern=$1
+
+	shift
+	timeout 20 "$VMM" "$@" </dev/null >"$WORK/out" 2>"$WORK/err" &&
+		grep -q -- "$pattern" "$WORK/out" && return
+	diagnose "$WORK/err"
+	return 1
+}
+expect 'V19 -h helps' helps 'Commands:' -h
+expect 'V19 -h helps with a command' helps 'Options' stat -h
+expect 'V19 help helps with a command' helps 'Keys of --disk' help run
+expect 'V19 the help says what the limits are' helps 'virtual CPUs, 1 to 16' run -h
+expect 'V19 the help has an example' helps 'Example:' run -h
 expect 'a missing value is named' refused 2 '--memory' run --kernel x --memory
 expect 'an argument that is no option is named' refused 2 "'stray'" "${run[@]}" stray
 expect 'no CPU is refused' refused 2 "'0'" "${run[@]}" --cpus 0
