@@ -8,8 +8,8 @@ number=0
 failed=0
 
 echo 'TAP version 13'
-echo '1..5'
-for check in checkpatch kernel-doc shellcheck codespell manual; do
+echo '1..6'
+for check in checkpatch kernel-doc shellcheck codespell manual programs; do
 	number=$((number + 1))
 	if found=$("$lint" "$check" 2>&1); then
 		echo "ok $number $check"

@@ -275,8 +275,12 @@ def module_file(name, path):
 
 def guest_files():
     """What the guests need besides busybox."""
-    files = {os.path.basename(path): path for program in ("iperf3", "sockperf")
-             for path in libraries(shutil.which(program))}
+    files = {}
+    for program in ("iperf3", "sockperf"):
+        path = shutil.which(program)
+        if not path:
+            raise Failure(f"{program} is missing; 'sudo make deps' installs it")
+        files.update({os.path.basename(file): file for file in libraries(path)})
     return [*files.values(), module_file("pktgen", f"{WORK}/pktgen.ko")]
 
 
