@@ -66,10 +66,7 @@ static int stat_counters(int argc, char **argv)
 	return stat_command(argc + 1, argv - 1);
 }
 
-static int help(int argc, char **argv);
-
-/* Not constant, because it takes the place of an argument. */
-static char asked_help[] = "--help";
+static int show_help(int argc, char **argv);
 
 static const struct {
 	const char *name;
@@ -80,19 +77,19 @@ static const struct {
 	{ "ctl", control_client, "talk to a running VM; `kvhost ctl --help` lists the commands" },
 	{ "stat", stat_counters, "show what queues do; `kvhost stat --help` lists the options" },
 	{ "version", version, "print the version" },
-	{ "help", help, "show this text, or `help COMMAND` that of a command" },
+	{ "help", show_help, "show this text, or `help COMMAND` that of a command" },
 };
 
-static int help(int argc, char **argv)
+static int show_help(int argc, char **argv)
 {
-	char *help_args[] = { asked_help, NULL };
+	char asked[] = "--help", *arg = asked;
 
 	/* "help COMMAND" is "COMMAND --help". */
 	for (unsigned int i = 0; argc && i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(commands[i].name, argv[0]) && commands[i].run != help)
-			return commands[i].run(1, help_args);
+		if (!strcmp(commands[i].name, argv[0]) && commands[i].run != show_help)
+			return commands[i].run(1, &arg);
 	if (argc && *argv[0] != '-' && strcmp(argv[0], "help")) {
-		log_error("help: there is no command '%s'; `kvhost help` lists them", argv[0]);
+		log_error("there is no command '%s'; `kvhost help` lists them", argv[0]);
 		return VM_EXIT_USAGE;
 	}
 	puts("Usage: kvhost COMMAND [ARGUMENT]...\n\nCommands:");
@@ -108,6 +105,7 @@ int main(int argc, char **argv)
 {
 	const char *names[ARRAY_SIZE(commands) + 1] = { NULL };
 	const char *word = argc > 1 ? argv[1] : NULL;
+	char asked[] = "--help";
 	const char *hint;
 
 	/*
@@ -124,7 +122,7 @@ int main(int argc, char **argv)
 	if (!strncmp(word, "--", 2) && (!strcmp(word, "--help") || !strcmp(word, "--version")))
 		word += 2;
 	if (argc > 2 && !strcmp(argv[2], "-h"))
-		argv[2] = asked_help;
+		argv[2] = asked;
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
 		names[i] = commands[i].name;
 		if (!strcmp(commands[i].name, word))
