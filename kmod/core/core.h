@@ -17,6 +17,7 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/uidgid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -24,8 +25,11 @@
 #include <kvhost.h>
 #include "patience.h"
 
+struct kvh_dev;
 struct kvh_regmem;
+struct kvh_worker;
 struct vhost_iotlb;
+struct vhost_task;
 
 /* Chains a queue may take in one turn of its worker, so that others get theirs. */
 #define KVH_TURN_CHAINS	256
@@ -123,18 +127,25 @@ struct kvh_ringmem {
 struct kvh_work {
 	struct llist_node node;
 	unsigned long queued;
-	void (*fn)(struct kvh_work *work);
+	void (*fn)(struct kvh_worker *w, struct kvh_work *work);
 };
 
 /**
- * struct kvh_worker - a kernel thread in the owner's cgroups and memory
- * @task:     the thread
- * @list:     work not begun yet
+ * struct kvh_worker - a thread of the owner, or in its cgroups; see worker_task.c
+ * @dev:      its device
+ * @task:     the thread; a vhost task sets it when it begins
+ * @vtsk:     the same, NULL for a kernel thread
+ * @user:     whose budget a kernel thread is taken from
+ * @dead:     the thread was killed, @stand_in runs the list; lockless
+ * @stand_in: work item of the kernel
+ * @list:     work not taken yet
+ * @rest:     work that was taken with what runs now, and comes next; the thread's own
  * @napping:  it sleeps in the middle of a turn: see kvh_worker_nap_begin()
  * @mm:       the owner's address space
  * @id:       its number in kvh_dev.workers; constant
  * @attached: queues it serves; under kvh_dev.lock
- * @has_mm:   the address space is borrowed at present; the thread's own, as what follows
+ * @borrows:  the task has no address space of its own; the thread's, as what follows
+ * @has_mm:   it has the owner's at present
  * @patient:  it is to be woken patiently
  * @batch:    it is SCHED_BATCH for that, by our doing
  * @chains:   taken since @patience was asked
@@ -142,12 +153,19 @@ struct kvh_work {
  * @patience: see patience.c
  */
 struct kvh_worker {
+	struct kvh_dev *dev;
 	struct task_struct *task;
+	struct vhost_task *vtsk;
+	kuid_t user;
+	bool dead;
+	struct work_struct stand_in;
 	struct llist_head list;
+	const struct llist_node *rest;
 	bool napping;
 	struct mm_struct *mm;
 	u32 id;
 	unsigned int attached;
+	bool borrows;
 	bool has_mm;
 	bool patient;
 	bool batch;
@@ -545,6 +563,7 @@ void kvh_ringmem_unmap(struct kvh_ringmem *rm, struct kvh_dev *dev);
 void kvh_vq_init(struct kvh_vq *vq, struct kvh_dev *dev, unsigned int index);
 void kvh_vq_reset(struct kvh_vq *vq);
 int kvh_vq_start(struct kvh_vq *vq);
+int kvh_vq_lock(struct kvh_vq *vq);
 int kvh_vq_set_addr(struct kvh_vq *vq, const struct vhost_vring_addr *addr);
 int kvh_vq_check(const struct kvh_vq *vq, const struct kvh_memmap *map);
 int kvh_vq_access(const struct kvh_vq *vq, const struct kvh_memmap *map);
@@ -583,7 +602,7 @@ ssize_t kvh_dev_read_iter(struct kiocb *iocb, struct iov_iter *to);
 __poll_t kvh_dev_poll(struct file *file, struct poll_table_struct *wait);
 
 /* serve.c */
-void kvh_vq_work(struct kvh_work *work);
+void kvh_vq_work(struct kvh_worker *w, struct kvh_work *work);
 
 /* poll.c */
 void kvh_poll_reset(struct kvh_vq *vq);
@@ -602,14 +621,20 @@ int kvh_eventfd_swap(struct eventfd_ctx **slot, int fd);
 void kvh_vq_signal(struct kvh_vq *vq, unsigned int chains);
 
 /* worker.c */
-struct kvh_worker *kvh_worker_create(struct mm_struct *mm, const char *name);
-void kvh_worker_destroy(struct kvh_worker *worker);
+bool kvh_worker_run(struct kvh_worker *worker);
 void kvh_worker_queue(struct kvh_worker *worker, struct kvh_work *work);
-int kvh_worker_flush(struct kvh_worker *worker);
 void kvh_worker_use_mm(struct kvh_worker *worker, bool use);
 void kvh_worker_nap_begin(struct kvh_worker *worker);
 void kvh_worker_nap_end(struct kvh_worker *worker);
 bool kvh_worker_wanted(const struct kvh_worker *worker, const struct kvh_work *work);
+
+/* worker_task.c */
+struct kvh_worker *kvh_worker_create(struct kvh_dev *dev, const char *name);
+void kvh_worker_destroy(struct kvh_worker *worker);
+
+/* worker_budget.c */
+int kvh_budget_take(kuid_t *user);
+void kvh_budget_put(kuid_t user);
 
 /* pool.c */
 void kvh_pool_init(struct kvh_dev *dev);

@@ -20,9 +20,9 @@ static int dev_check_map(struct kvh_dev *dev, const struct kvh_memmap *map)
 	int ret = 0;
 
 	for (i = 0; !ret && i < dev->nvqs; i++) {
-		/* The worker may hold it as long as its disk makes it wait. */
-		if (mutex_lock_killable(&dev->vqs[i].lock))
-			return -EINTR;
+		ret = kvh_vq_lock(&dev->vqs[i]);
+		if (ret)
+			return ret;
 		if (dev->vqs[i].state != KVH_VQ_STOPPED)
 			ret = kvh_vq_check(&dev->vqs[i], map);
 		mutex_unlock(&dev->vqs[i].lock);

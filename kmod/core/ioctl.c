@@ -394,8 +394,9 @@ static long vq_dispatch(struct kvh_dev *dev, unsigned int cmd, void __user *argp
 	for (i = 0; i < ARRAY_SIZE(vq_ioctls); i++) {
 		if (vq_ioctls[i].cmd != cmd)
 			continue;
-		if (mutex_lock_killable(&vq->lock))
-			return -EINTR;
+		ret = kvh_vq_lock(vq);
+		if (ret)
+			return ret;
 		ret = vq_ioctls[i].fn(vq, argp);
 		mutex_unlock(&vq->lock);
 		break;

@@ -35,6 +35,19 @@ static void dev_pause_abort(struct kvh_dev *dev)
 	}
 }
 
+/* Wait until no turn of the queue goes on. Return: 0, or -EINTR */
+static int vq_await_turn(struct kvh_vq *vq)
+{
+	if (!mutex_trylock(&vq->lock)) {
+		/* Ends a timed wait; pairs with kvh_worker_nap_begin(). */
+		kvh_vq_wake(vq);
+		if (mutex_lock_killable(&vq->lock))
+			return -EINTR;
+	}
+	mutex_unlock(&vq->lock);
+	return 0;
+}
+
 /**
  * kvh_dev_pause() - end every turn, and let none begin until kvh_dev_unpause()
  * @dev: device
@@ -58,11 +71,10 @@ int kvh_dev_pause(struct kvh_dev *dev)
 		if (dev->vqs[i].state == KVH_VQ_STOPPED)
 			continue;
 		/* A turn that began before the store above is over after this. */
-		if (mutex_lock_killable(&dev->vqs[i].lock)) {
+		if (vq_await_turn(&dev->vqs[i])) {
 			dev_pause_abort(dev);
 			return -EINTR;
 		}
-		mutex_unlock(&dev->vqs[i].lock);
 	}
 	return 0;
 }

@@ -59,7 +59,7 @@ static struct kvh_worker *pool_create(struct kvh_dev *dev, const struct kvh_vq *
 		return ERR_PTR(ret);
 	snprintf(name, sizeof(name), vq ? "kvhost-%d.%u" : "kvhost-%d.w%u", dev->pid,
 		 vq ? vq->index : id);
-	worker = kvh_worker_create(dev->mm, name);
+	worker = kvh_worker_create(dev, name);
 	if (IS_ERR(worker)) {
 		xa_erase(&dev->workers, id);
 		return worker;
@@ -78,15 +78,12 @@ static int pool_set(struct kvh_vq *vq, struct kvh_worker *worker)
 	int ret;
 
 	lockdep_assert_held(&vq->dev->lock);
-	/* Ends a turn that is going on, spinning included. */
-	WRITE_ONCE(vq->hold, KVH_HOLD_TURN);
-	ret = mutex_lock_killable(&vq->lock);
-	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
+	ret = kvh_vq_lock(vq);
 	if (ret)
-		return -EINTR;
+		return ret;
 	rcu_assign_pointer(vq->worker, worker);
 	mutex_unlock(&vq->lock);
-	/* A turn cut short may have left something. */
+	/* A doorbell may have gone to the old worker. */
 	kvh_vq_wake(vq);
 	worker->attached++;
 	if (old)
@@ -120,14 +117,15 @@ int kvh_pool_need(struct kvh_vq *vq)
  * @id:  result: its number
  *
  * Context: Process context of the owner, device lock held.
- * Return: 0, or -ENOMEM whatever it failed for, as vhost has it
+ * Return: 0; -ERESTARTNOINTR for a pending signal; -ENOMEM whatever else it
+ * failed for, as vhost has it
  */
 int kvh_pool_new(struct kvh_dev *dev, u32 *id)
 {
 	struct kvh_worker *worker = pool_create(dev, NULL);
 
 	if (IS_ERR(worker))
-		return -ENOMEM;
+		return PTR_ERR(worker) == -ERESTARTNOINTR ? -ERESTARTNOINTR : -ENOMEM;
 	*id = worker->id;
 	return 0;
 }
@@ -146,24 +144,20 @@ static void pool_destroy(struct kvh_dev *dev, struct kvh_worker *worker)
  *
  * Context: Process context of the owner, device lock held.
  * Return: 0; -ENODEV if there is none of this number, -EBUSY if it serves a
- * queue, -ENOMEM, -EINTR if the caller is being killed; the worker stays then
+ * queue or its thread was killed; the worker stays then
  */
 int kvh_pool_free(struct kvh_dev *dev, u32 id)
 {
 	struct kvh_worker *worker = xa_load(&dev->workers, id);
-	int ret;
 
 	lockdep_assert_held(&dev->lock);
 	if (!worker)
 		return -ENODEV;
-	if (worker->attached)
+	/* As vhost, which keeps one that was killed. */
+	if (worker->attached || READ_ONCE(worker->dead))
 		return -EBUSY;
 	/* Pairs with rcu_read_lock() in kvh_vq_wake(): nobody queues any more. */
 	synchronize_rcu();
-	/* What was queued waits for nothing but to be passed on; yet be killable. */
-	ret = kvh_worker_flush(worker);
-	if (ret)
-		return ret;
 	pool_destroy(dev, worker);
 	return 0;
 }

@@ -8,6 +8,7 @@
  * The worker wakes kvh_vq.idle when that may have become true. Only the worker
  * takes the queue lock without the device lock, which callers here hold.
  */
+#include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include "core.h"
 
@@ -91,8 +92,9 @@ EXPORT_SYMBOL_GPL(kvh_vq_resume);
  * kvh_vq_held() - does somebody wait for nothing to be in flight?
  * @vq: queue
  *
- * From then on nothing may wait for a decision of the owner. The queue's worker
- * gets a turn after it has become so.
+ * From then on nothing may wait for a decision of the owner. It is so too when the
+ * worker's thread was killed with the owner. The queue's worker gets a turn after it
+ * has become so.
  *
  * Context: Worker, queue lock held; else any, lockless, while a chain of the
  * queue is in flight.
@@ -100,6 +102,13 @@ EXPORT_SYMBOL_GPL(kvh_vq_resume);
  */
 bool kvh_vq_held(const struct kvh_vq *vq)
 {
-	return READ_ONCE(vq->hold) == KVH_HOLD_DRAIN;
+	const struct kvh_worker *worker;
+	bool held = READ_ONCE(vq->hold) == KVH_HOLD_DRAIN;
+
+	rcu_read_lock();
+	worker = rcu_dereference(vq->worker);
+	held |= worker && READ_ONCE(worker->dead);
+	rcu_read_unlock();
+	return held;
 }
 EXPORT_SYMBOL_GPL(kvh_vq_held);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * run.c - what a backend needs that starts its queues by itself.
+ * run.c - starting a queue, and locking one that runs.
  *
- * Stopping is vq.c's, holding and resuming quiesce.c's. Callers hold the device lock.
+ * A backend that starts its queues by itself needs the first. Stopping is vq.c's,
+ * holding and resuming quiesce.c's. Callers hold the device lock.
  */
 #include "core.h"
 
@@ -64,3 +65,30 @@ int kvh_vq_run(struct kvh_vq *vq)
 	return ret ? ret : kvh_vq_start(vq);
 }
 EXPORT_SYMBOL_GPL(kvh_vq_run);
+
+/**
+ * kvh_vq_lock() - lock a queue, running or not; its worker lets go at once
+ * @vq: queue that nobody holds; unlock it with mutex_unlock()
+ *
+ * A worker may keep the lock for a pass of %KVH_TURN_CHAINS chains, with a wait
+ * before each. So the pass is cut short, and a timed wait ends.
+ *
+ * Context: Process context, device lock held.
+ * Return: 0, or -EINTR if the caller is being killed
+ */
+int kvh_vq_lock(struct kvh_vq *vq)
+{
+	int ret;
+
+	lockdep_assert_held(&vq->dev->lock);
+	if (mutex_trylock(&vq->lock))
+		return 0;
+	WRITE_ONCE(vq->hold, KVH_HOLD_TURN);
+	/* Pairs with kvh_worker_nap_begin(): the worker sees @hold, or is woken. */
+	kvh_vq_wake(vq);
+	ret = mutex_lock_killable(&vq->lock);
+	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
+	/* The pass may have left something, also if the caller is being killed. */
+	kvh_vq_wake(vq);
+	return ret ? -EINTR : 0;
+}

@@ -180,17 +180,27 @@ static bool vq_needs_mm(const struct kvh_vq *vq)
 	return !kvh_env_registered(&vq->env) || !vq->mapped || kvh_dirty_ring_on(vq);
 }
 
-static bool vq_turn_in_mm(struct kvh_vq *vq)
+static bool vq_turn_in_mm(struct kvh_worker *w, struct kvh_vq *vq)
 {
-	struct kvh_worker *worker = kvh_pool_of(vq);
 	u64 before = vq->stats.chains;
 	bool again;
 
-	kvh_worker_use_mm(worker, vq_needs_mm(vq));
+	kvh_worker_use_mm(w, vq_needs_mm(vq));
 	again = vq_turn(vq);
 	kvh_vq_unmap_brief(vq);
-	worker->chains += vq->stats.chains - before;
+	w->chains += vq->stats.chains - before;
 	return again;
+}
+
+/* The worker was killed: end what was begun, begin nothing. */
+static void vq_turn_last(struct kvh_worker *w, struct kvh_vq *vq)
+{
+	if (!vq->mapped)
+		return;
+	kvh_worker_use_mm(w, vq_needs_mm(vq));
+	vq->dev->backend->reap(vq);
+	vq_flush(vq);
+	kvh_vq_unmap_brief(vq);
 }
 
 static bool vq_paused(const struct kvh_vq *vq)
@@ -199,20 +209,14 @@ static bool vq_paused(const struct kvh_vq *vq)
 }
 
 /* False in a worker the queue has been taken from: its new one shall look. */
-static bool vq_is_mine(const struct kvh_vq *vq)
+static bool vq_is_mine(const struct kvh_worker *w, const struct kvh_vq *vq)
 {
-	const struct kvh_worker *worker;
-	bool mine;
-
-	rcu_read_lock();
-	worker = rcu_dereference(vq->worker);
-	mine = worker && worker->task == current;
-	rcu_read_unlock();
-	return mine;
+	return rcu_access_pointer(vq->worker) == w;
 }
 
 /**
  * kvh_vq_work() - the worker's entry: give a queue its turn
+ * @w:    the worker
  * @work: kvh_vq.work
  *
  * A queue that was attached to another worker while its work was queued here
@@ -221,21 +225,25 @@ static bool vq_is_mine(const struct kvh_vq *vq)
  *
  * Context: Worker.
  */
-void kvh_vq_work(struct kvh_work *work)
+void kvh_vq_work(struct kvh_worker *w, struct kvh_work *work)
 {
 	struct kvh_vq *vq = container_of(work, struct kvh_vq, work);
 	bool again = false;
 
 	/* Do not wait for a lock that another worker may hold for long. */
-	if (!vq_is_mine(vq)) {
+	if (!vq_is_mine(w, vq)) {
 		kvh_vq_wake(vq);
 		return;
 	}
 	mutex_lock(&vq->lock);
-	if (!vq_is_mine(vq))
+	if (!vq_is_mine(w, vq))
 		again = true;
-	else if (vq->state != KVH_VQ_STOPPED && !vq_paused(vq))
-		again = vq_turn_in_mm(vq);
+	else if (vq->state == KVH_VQ_STOPPED || vq_paused(vq))
+		again = false;
+	else if (unlikely(w->dead))
+		vq_turn_last(w, vq);
+	else
+		again = vq_turn_in_mm(w, vq);
 	/* kvh_dev_unpause() makes up for a turn left out or cut short. */
 	if (unlikely(vq_paused(vq)))
 		vq->owed = true;

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * worker.c - the kernel threads that serve queues.
+ * worker.c - the work of a worker: queueing it, running it, waiting within it.
  *
- * A worker joins its owner's cgroups, so that time, memory and I/O are charged
- * where they belong, and borrows its address space as long as guest memory is
- * reached by user access. Work is queued from any context, wake-up callbacks
- * included; a work item queued again while on the list runs once.
+ * Work is queued from any context, wake-up callbacks included. Work that is
+ * queued again while it is on the list runs once. worker_task.c has the threads.
  */
-#include <linux/cgroup.h>
-#include <linux/completion.h>
-#include <linux/kref.h>
 #include <linux/kthread.h>
-#include <linux/memcontrol.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
-#include <linux/sched/mm.h>
-#include <linux/slab.h>
 #include <uapi/linux/sched/types.h>
 #include "core.h"
 
@@ -28,7 +20,7 @@
  */
 void kvh_worker_use_mm(struct kvh_worker *w, bool use)
 {
-	if (likely(w->has_mm == use))
+	if (likely(w->has_mm == use) || !w->borrows)
 		return;
 	w->has_mm = use;
 	if (use)
@@ -67,49 +59,57 @@ static void worker_consider(struct kvh_worker *w)
 
 	w->chains = 0;
 	w->shown = 0;
-	worker_set_patient(w, kvh_patience_ask(&w->patience, local_clock(), chains, shown));
+	/* Another thread that stands in keeps its own policy. */
+	if (likely(!w->dead))
+		worker_set_patient(w, kvh_patience_ask(&w->patience, local_clock(), chains,
+						       shown));
 }
 
-static int worker_main(void *data)
+/**
+ * kvh_worker_run() - run what is queued
+ * @w: worker
+ *
+ * Context: The worker's thread, in any task state; after its end, the one task
+ * that stands in for it.
+ * Return: true if there was something, and the task state is TASK_RUNNING
+ */
+bool kvh_worker_run(struct kvh_worker *w)
 {
-	struct kvh_worker *w = data;
-	struct llist_node *node;
+	struct llist_node *node = llist_del_all(&w->list);
 	struct kvh_work *work, *next;
-	struct mem_cgroup *memcg, *old;
 
-	/* What is allocated for a request is charged to the owner. */
-	memcg = get_mem_cgroup_from_mm(w->mm);
-	old = set_active_memcg(memcg);
-	for (;;) {
-		/* Pairs with wake_up_process() in kvh_worker_queue(). */
-		set_current_state(TASK_INTERRUPTIBLE);
-		node = llist_del_all(&w->list);
-		if (!node) {
-			if (kthread_should_stop())
-				break;
-			schedule();
-			continue;
-		}
-		__set_current_state(TASK_RUNNING);
-		node = llist_reverse_order(node);
-		llist_for_each_entry_safe(work, next, node, node) {
-			clear_bit(0, &work->queued);
-			/*
-			 * What was stored before kvh_worker_queue() found the
-			 * bit set must be seen by fn. Pairs with
-			 * test_and_set_bit() there.
-			 */
-			smp_mb__after_atomic();
-			work->fn(work);
-			cond_resched();
-		}
-		worker_consider(w);
-	}
+	if (!node)
+		return false;
 	__set_current_state(TASK_RUNNING);
-	set_active_memcg(old);
-	mem_cgroup_put(memcg);
-	kvh_worker_use_mm(w, false);
-	return 0;
+	node = llist_reverse_order(node);
+	llist_for_each_entry_safe(work, next, node, node) {
+		w->rest = work->node.next;
+		clear_bit(0, &work->queued);
+		/*
+		 * What was stored before kvh_worker_queue() found the bit set must be
+		 * seen by fn. Pairs with test_and_set_bit() there.
+		 */
+		smp_mb__after_atomic();
+		work->fn(w, work);
+		cond_resched();
+	}
+	worker_consider(w);
+	return true;
+}
+
+static void worker_wake(struct kvh_worker *w)
+{
+	struct task_struct *task;
+
+	/* Pairs with worker_killed(). */
+	if (unlikely(READ_ONCE(w->dead))) {
+		queue_work(system_unbound_wq, &w->stand_in);
+		return;
+	}
+	/* A thread that has not begun looks at the list when it does. */
+	task = READ_ONCE(w->task);
+	if (likely(task))
+		wake_up_process(task);
 }
 
 /**
@@ -124,11 +124,12 @@ void kvh_worker_queue(struct kvh_worker *w, struct kvh_work *work)
 	/* Pairs with the barrier in kvh_worker_nap_begin(). */
 	if (test_and_set_bit(0, &work->queued)) {
 		if (unlikely(READ_ONCE(w->napping)))
-			wake_up_process(w->task);
+			worker_wake(w);
 		return;
 	}
+	/* A full barrier: pairs with worker_begin() and worker_killed(). */
 	llist_add(&work->node, &w->list);
-	wake_up_process(w->task);
+	worker_wake(w);
 }
 
 /**
@@ -166,133 +167,17 @@ void kvh_worker_nap_end(struct kvh_worker *w)
 
 /**
  * kvh_worker_wanted() - does anybody but @work wait for the worker?
- * @w:    worker
+ * @w:    the worker that calls
  * @work: what the worker runs at present
  *
- * Context: Any, lockless: true may be old, false may be too.
- * Return: true if something else was queued
+ * Context: Worker. New work can arrive right after a look.
+ * Return: true if other work was queued, be it in the batch the worker has
+ * begun, or if the thread has a signal to take: it is frozen, stopped or killed
  */
 bool kvh_worker_wanted(const struct kvh_worker *w, const struct kvh_work *work)
 {
 	const struct llist_node *node = READ_ONCE(w->list.first);
 
-	return node && (node != &work->node || node->next);
-}
-
-/* Outlives whoever waits for it: a waiter that is killed leaves it to the worker. */
-struct worker_sync {
-	struct kvh_work work;
-	struct kref ref;
-	struct completion done;
-	struct task_struct *join;
-	int ret;
-};
-
-static void sync_free(struct kref *ref)
-{
-	kfree(container_of(ref, struct worker_sync, ref));
-}
-
-static void sync_fn(struct kvh_work *work)
-{
-	struct worker_sync *s = container_of(work, struct worker_sync, work);
-
-	if (s->join)
-		s->ret = cgroup_attach_task_all(s->join, current);
-	complete(&s->done);
-	kref_put(&s->ref, sync_free);
-}
-
-static struct worker_sync *sync_queue(struct kvh_worker *w, struct task_struct *join)
-{
-	struct worker_sync *s = kzalloc(sizeof(*s), GFP_KERNEL);
-
-	if (!s)
-		return NULL;
-	s->work.fn = sync_fn;
-	s->join = join;
-	kref_init(&s->ref);
-	kref_get(&s->ref);
-	init_completion(&s->done);
-	kvh_worker_queue(w, &s->work);
-	return s;
-}
-
-/**
- * kvh_worker_flush() - wait until all work queued before this call has run
- * @w: worker
- *
- * Context: Process context, no queue lock held.
- * Return: 0, -ENOMEM, or -EINTR if the caller is being killed
- */
-int kvh_worker_flush(struct kvh_worker *w)
-{
-	struct worker_sync *s = sync_queue(w, NULL);
-	int ret;
-
-	if (!s)
-		return -ENOMEM;
-	ret = wait_for_completion_killable(&s->done);
-	kref_put(&s->ref, sync_free);
-	return ret ? -EINTR : 0;
-}
-
-/* A worker that is new has nothing else to do, so this does not take long. */
-static int worker_join_cgroups(struct kvh_worker *w, struct task_struct *task)
-{
-	struct worker_sync *s = sync_queue(w, task);
-	int ret;
-
-	if (!s)
-		return -ENOMEM;
-	wait_for_completion(&s->done);
-	ret = s->ret;
-	kref_put(&s->ref, sync_free);
-	return ret;
-}
-
-/**
- * kvh_worker_create() - start a worker in the caller's cgroups
- * @mm:   address space to borrow; the caller keeps it alive
- * @name: name of the thread
- *
- * Context: Process context of the owner.
- * Return: the worker or an ERR_PTR: -ENOMEM, or what creating a thread or
- * joining the cgroups fails with
- */
-struct kvh_worker *kvh_worker_create(struct mm_struct *mm, const char *name)
-{
-	struct kvh_worker *w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
-	int ret;
-
-	if (!w)
-		return ERR_PTR(-ENOMEM);
-	w->mm = mm;
-	init_llist_head(&w->list);
-	w->task = kthread_create(worker_main, w, "%s", name);
-	if (IS_ERR(w->task)) {
-		ret = PTR_ERR(w->task);
-		kfree(w);
-		return ERR_PTR(ret);
-	}
-	wake_up_process(w->task);
-
-	ret = worker_join_cgroups(w, current);
-	if (ret) {
-		kvh_worker_destroy(w);
-		return ERR_PTR(ret);
-	}
-	return w;
-}
-
-/**
- * kvh_worker_destroy() - run what is queued, then end the thread
- * @w: worker; nothing queues work to it any more
- *
- * Context: Process context, no queue lock held.
- */
-void kvh_worker_destroy(struct kvh_worker *w)
-{
-	kthread_stop(w->task);
-	kfree(w);
+	return w->rest || (node && (node != &work->node || node->next)) ||
+	       signal_pending(current);
 }

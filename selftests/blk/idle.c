@@ -7,10 +7,10 @@
  *
  * "Wakes nobody" is exact: a thread that was not switched to has not run.
  */
-#include <dirent.h>
 #include <sys/ioctl.h>
 #include <linux/vhost.h>
 #include "disk.h"
+#include "lib/proc.h"
 
 #define DEPTH		40u
 #define LEN		4096u
@@ -78,13 +78,13 @@ static bool collect(struct _test_data_idle *self, unsigned int n)
 }
 
 /* One line of a thread's status: both counts of switches. */
-static u64 switches_of(const char *tid)
+static u64 switches_of(pid_t tid)
 {
-	char path[300], line[256];
+	char path[64], line[256];
 	u64 sum = 0, n;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%s/status", tid);
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
 	f = fopen(path, "re");
 	if (!f)
 		return 0;
@@ -96,31 +96,29 @@ static u64 switches_of(const char *tid)
 	return sum;
 }
 
+struct switches {
+	unsigned int workers;
+	u64 sum;
+};
+
+static void add_switches(const struct worker *w, void *arg)
+{
+	struct switches *s = arg;
+
+	if (w->owner != getpid())
+		return;
+	s->workers++;
+	s->sum += switches_of(w->tid);
+}
+
 /* How often our worker has been switched to; @workers: how many we have. */
 static u64 worker_switches(unsigned int *workers)
 {
-	char want[32], path[300], comm[32];
-	struct dirent *e;
-	u64 sum = 0;
-	DIR *d = opendir("/proc");
-	FILE *f;
+	struct switches s = { };
 
-	must(d, "/proc: %m");
-	*workers = 0;
-	snprintf(want, sizeof(want), "kvhost-%d", getpid());
-	while ((e = readdir(d))) {
-		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
-		f = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "re") : NULL;
-		if (!f)
-			continue;
-		if (fgets(comm, sizeof(comm), f) && !strncmp(comm, want, strlen(want))) {
-			(*workers)++;
-			sum += switches_of(e->d_name);
-		}
-		fclose(f);
-	}
-	closedir(d);
-	return sum;
+	each_worker(add_switches, &s);
+	*workers = s.workers;
+	return s.sum;
 }
 
 TEST_F(idle, whatever_is_held_is_shown_in_the_end)

@@ -5,7 +5,6 @@
  *
  *	queue 0 .. 63 --- attached to ---> worker 0 .. 3 ---> null_blk
  */
-#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -243,30 +242,6 @@ TEST_F(workers, a_queue_moves_under_load_and_what_it_left_is_freed)
 	move_under_load(_metadata, self, true);
 }
 
-/* The thread named @comm, -1: there is none. */
-static pid_t thread_named(const char *comm)
-{
-	char path[300], name[64];
-	struct dirent *e;
-	pid_t pid = -1;
-	DIR *d;
-	FILE *f;
-
-	d = opendir("/proc");
-	must(d, "/proc: %m");
-	while (pid < 0 && (e = readdir(d))) {
-		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
-		f = fopen(path, "re");
-		if (!f)
-			continue;
-		if (fscanf(f, "%63s", name) == 1 && !strcmp(name, comm))
-			pid = atoi(e->d_name);
-		fclose(f);
-	}
-	closedir(d);
-	return pid;
-}
-
 /* Times the thread named @comm was given a processor. */
 static long runs_of(const char *comm)
 {
@@ -274,7 +249,7 @@ static long runs_of(const char *comm)
 	long runs;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", thread_named(comm));
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", worker_named(comm));
 	f = fopen(path, "re");
 	must(f && fscanf(f, "%*d %*d %ld", &runs) == 1, "%s of %s: %m", path, comm);
 	fclose(f);
@@ -289,7 +264,7 @@ static pid_t own_worker(struct _test_data_workers *self)
 	pid_t pid;
 
 	snprintf(name, sizeof(name), "kvhost-%d.w%u", getpid(), id);
-	pid = thread_named(name);
+	pid = worker_named(name);
 	must(pid > 0, "no thread is named %s", name);
 	attach(&self->k, 5, id);
 	return pid;

@@ -7,8 +7,6 @@
  * one); a few more than before are therefore no leak, but tests that look for
  * a leak of files repeat what they suspect often enough to tell.
  */
-#include <ctype.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,38 +14,23 @@
 #include <time.h>
 #include <unistd.h>
 #include "leak.h"
+#include "proc.h"
 
 /* The count of files is inexact by some dozens on each CPU; daemons add theirs. */
 #define FILES_SLACK	160
 
+static void count_one(const struct worker *w, void *arg)
+{
+	long *n = arg;
+
+	(*n)++;
+}
+
 static long count_threads(void)
 {
-	char path[300], comm[64];
-	struct dirent *e;
 	long n = 0;
-	FILE *f;
-	DIR *d;
 
-	d = opendir("/proc");
-	must(d, "/proc: %m");
-	while ((e = readdir(d))) {
-		if (!isdigit(e->d_name[0]))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
-		f = fopen(path, "re");
-		if (!f)
-			continue;
-		/* pid (comm) state ppid: a kernel thread's parent is 2 */
-		if (fscanf(f, "%*d (%63[^)])", comm) == 1 &&
-		    !strncmp(comm, "kvhost-", 7)) {
-			int ppid = -1;
-
-			if (fscanf(f, " %*c %d", &ppid) == 1 && ppid == 2)
-				n++;
-		}
-		fclose(f);
-	}
-	closedir(d);
+	each_worker(count_one, &n);
 	return n;
 }
 

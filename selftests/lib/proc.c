@@ -4,6 +4,7 @@
  */
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,45 +40,100 @@ bool wait_blocked(pid_t tid)
 	return state == 'D';
 }
 
-/* Nanoseconds that a task has run, 0 if it is none of our workers. */
-static u64 worker_ran(const char *tid)
+/* Call @fn for those threads of a process that are workers. */
+static void each_worker_of(const char *pid, void (*fn)(const struct worker *w, void *arg),
+			   void *arg)
 {
-	char path[300], comm[32] = "", want[32];
-	u64 ran = 0;
+	struct worker w = { };
+	char path[600];
+	struct dirent *e;
+	DIR *d;
 	FILE *f;
 
-	snprintf(want, sizeof(want), "kvhost-%d.", getpid());
-	snprintf(path, sizeof(path), "/proc/%s/comm", tid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (!fgets(comm, sizeof(comm), f))
-		comm[0] = 0;
-	fclose(f);
-	if (strncmp(comm, want, strlen(want)))
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%s/schedstat", tid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%llu", &ran) != 1)
-		ran = 0;
-	fclose(f);
-	return ran;
+	snprintf(path, sizeof(path), "/proc/%s/task", pid);
+	d = opendir(path);
+	/* It may have ended meanwhile. */
+	while (d && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "/proc/%s/task/%s/comm", pid, e->d_name);
+		f = e->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (!f)
+			continue;
+		w.tid = atoi(e->d_name);
+		if (fscanf(f, "%31s", w.comm) == 1 &&
+		    sscanf(w.comm, "kvhost-%d.%*c", &w.owner) == 1 && strchr(w.comm, '.'))
+			fn(&w, arg);
+		fclose(f);
+	}
+	if (d)
+		closedir(d);
 }
 
-static u64 workers_ran(void)
+/**
+ * each_worker() - look at all workers there are
+ * @fn:  called for each
+ * @arg: given to it
+ *
+ * A worker is a thread of its owner, or of the kernel on one without vhost tasks.
+ */
+void each_worker(void (*fn)(const struct worker *w, void *arg), void *arg)
 {
 	struct dirent *e;
-	u64 sum = 0;
 	DIR *d;
 
 	d = opendir("/proc");
 	must(d, "/proc: %m");
 	while ((e = readdir(d)))
 		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
-			sum += worker_ran(e->d_name);
+			each_worker_of(e->d_name, fn, arg);
 	closedir(d);
+}
+
+static void match_name(const struct worker *w, void *arg)
+{
+	struct worker *want = arg;
+
+	if (!strcmp(w->comm, want->comm))
+		want->tid = w->tid;
+}
+
+/**
+ * worker_named() - find a worker
+ * @comm: name of its thread
+ *
+ * Return: the thread, -1 if there is none
+ */
+pid_t worker_named(const char *comm)
+{
+	struct worker want = { .tid = -1 };
+
+	snprintf(want.comm, sizeof(want.comm), "%s", comm);
+	each_worker(match_name, &want);
+	return want.tid;
+}
+
+/* Add the nanoseconds that a worker of this process has run. */
+static void add_ran(const struct worker *w, void *arg)
+{
+	u64 *sum = arg, ran;
+	char path[64];
+	FILE *f;
+
+	if (w->owner != getpid())
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", w->tid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fscanf(f, "%llu", &ran) == 1)
+		*sum += ran;
+	fclose(f);
+}
+
+static u64 workers_ran(void)
+{
+	u64 sum = 0;
+
+	each_worker(add_ran, &sum);
 	must(sum, "this process has no worker, or /proc/PID/schedstat tells nothing");
 	return sum;
 }

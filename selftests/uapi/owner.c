@@ -5,8 +5,6 @@
  *	owner --- fork, SCM_RIGHTS ---> other process: EPERM, whatever it asks
  *	owner exits, the other holds the last descriptor: nothing keeps running
  */
-#include <ctype.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include "lib/proc.h"
 #include "node.h"
 
 #define GROUP	"/sys/fs/cgroup/kvhost-test"
@@ -236,35 +235,29 @@ TEST_F(owner, the_module_stays_while_a_node_is_open)
 	EXPECT_TRUE(node_works(&self->k, 0));
 }
 
+static void note_worker(const struct worker *w, void *arg)
+{
+	if (w->owner == getpid())
+		*(pid_t *)arg = w->tid;
+}
+
 /* Find a worker of ours and read a file below its /proc directory. */
 static bool worker_file(const char *file, char *buf, size_t len)
 {
-	char path[300], comm[64];
-	struct dirent *e;
-	bool found = false;
-	DIR *d;
+	char path[300];
+	pid_t tid = 0;
+	bool found;
 	FILE *f;
 
-	d = opendir("/proc");
-	must(d, "/proc: %m");
-	while (!found && (e = readdir(d))) {
-		if (!isdigit(e->d_name[0]))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
-		f = fopen(path, "re");
-		if (!f)
-			continue;
-		found = fgets(comm, sizeof(comm), f) && !strncmp(comm, "kvhost-", 7);
+	each_worker(note_worker, &tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", tid, tid, file);
+	/* The folder of a thread of ours. */
+	if (access(path, F_OK))
+		snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, file);
+	f = fopen(path, "re");
+	found = f && fgets(buf, len, f);
+	if (f)
 		fclose(f);
-		if (!found)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/%s", e->d_name, file);
-		f = fopen(path, "re");
-		found = f && fgets(buf, len, f);
-		if (f)
-			fclose(f);
-	}
-	closedir(d);
 	return found;
 }
 

@@ -155,15 +155,20 @@ class Crowd:
 
 
 def workers(pid):
-    """The module's threads for a VM."""
+    """The module's threads for a VM: its own, or the kernel's before vhost tasks."""
     found = []
-    for path in glob.glob("/proc/[0-9]*/comm"):
+    for path in glob.glob("/proc/[0-9]*/task/*/comm"):
         try:
             if re.match(rf"kvhost-{pid}\b", read(path)):
                 found.append(os.path.dirname(path))
         except OSError:
             continue
     return found
+
+
+def threads(pid, ours):
+    """The VM's other threads."""
+    return [path for path in glob.glob(f"/proc/{pid}/task/*") if path not in ours]
 
 
 def spent(folders):
@@ -212,8 +217,8 @@ class Idler:
 
     def idle(self, seconds):
         """What it costs while nothing is to be done."""
-        tasks = glob.glob(f"/proc/{self.guest.pid}/task/*")
         ours = workers(self.guest.pid)
+        tasks = threads(self.guest.pid, ours)
         first = spent(tasks), spent(ours), time.monotonic()
         time.sleep(seconds)
         last = spent(tasks), spent(ours), time.monotonic()
@@ -237,8 +242,9 @@ class Idler:
                 size = int(words[1])
             elif words[0] == "Anonymous:" and size < MEMORY_MIB << 9:
                 process += int(words[1])
-        threads = len(glob.glob(f"/proc/{self.guest.pid}/task/*")) + len(workers(self.guest.pid))
-        return {"kernel_kib": kernel / 1024, "process_kib": process, "threads": threads}
+        ours = workers(self.guest.pid)
+        return {"kernel_kib": kernel / 1024, "process_kib": process,
+                "threads": len(threads(self.guest.pid, ours)) + len(ours)}
 
 
 def share(few, many, count):
