@@ -40,8 +40,8 @@
 #define BURSTS		4u
 #define TRIES		5u
 
-/* Seconds without any progress. */
-#define PATIENCE	15
+/* Seconds without any progress: a guest that moves may stand still for a while. */
+#define PATIENCE	60
 
 static u8 pattern[2 * PERIOD];
 
@@ -89,7 +89,20 @@ static int send_bulk(int fd)
 	return 0;
 }
 
-/* To the end of the stream; -1 with EBADMSG for any byte that is another. */
+static void wrong_byte(unsigned int at, const u8 *in, unsigned int len)
+{
+	unsigned int i = 0;
+
+	while (i < len - 1 && in[i] == pattern[(at + i) % PERIOD])
+		i++;
+	fprintf(stderr, "bulk: wrong byte at %u of %u: %#x, not %#x\n", at + i, BULK, in[i],
+		pattern[(at + i) % PERIOD]);
+}
+
+/*
+ * To the end of the stream; -1 with EBADMSG for a byte that is another, with ENODATA
+ * for an end before time.
+ */
 static int take_bulk(int fd)
 {
 	static u8 in[PERIOD];
@@ -97,14 +110,17 @@ static int take_bulk(int fd)
 	ssize_t n;
 
 	while ((n = recv(fd, in, sizeof(in), 0)) > 0) {
-		if (memcmp(in, pattern + done % PERIOD, n)) {
+		if (done + n > BULK || memcmp(in, pattern + done % PERIOD, n)) {
+			wrong_byte(done, in, n);
 			errno = EBADMSG;
 			return -1;
 		}
 		done += n;
 	}
-	if (!n && done != BULK)
-		errno = EBADMSG;
+	if (!n && done != BULK) {
+		fprintf(stderr, "bulk: ended before time, at %u of %u\n", done, BULK);
+		errno = ENODATA;
+	}
 	return n || done != BULK ? -1 : 0;
 }
 
