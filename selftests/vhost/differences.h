@@ -19,6 +19,7 @@ enum difference {
 	D_MALFORMED,
 	D_WRONG_CHECKSUM,
 	D_BUFFER_COUNT,
+	D_THREAD_LIMITS,
 	DIFFERENCES,
 };
 
@@ -45,6 +46,8 @@ static const char *const differences[DIFFERENCES] = {
 		"wrong_checksum: A packet with a checksum beyond its end, or in front of its data, is dropped",
 	[D_BUFFER_COUNT] =
 		"buffer_count: The header counts one buffer without MRG_RXBUF, as vhost-net does since 6.14",
+	[D_THREAD_LIMITS] =
+		"thread_limits: A worker is made, and held against limits on threads, when its queue starts",
 };
 
 #endif /* SELFTESTS_VHOST_DIFFERENCES_H */

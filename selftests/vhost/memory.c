@@ -355,11 +355,22 @@ static void mount_image(const char *fs, const char *mkfs)
 	mount_at(fs, how);
 }
 
-static void huge_pages(unsigned int n)
-{
-	FILE *f = fopen("/proc/sys/vm/nr_hugepages", "w");
+static unsigned int huge_pages_before;
 
-	must(f && fprintf(f, "%u", n) > 0 && !fclose(f), "nr_hugepages: %m");
+static void set_huge_pages(unsigned int n)
+{
+	FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+");
+
+	must(f && fscanf(f, "%u", &huge_pages_before) == 1, "nr_hugepages: %m");
+	rewind(f);
+	must(fprintf(f, "%u", n) > 0 && !fclose(f), "nr_hugepages: %m");
+}
+
+static void leave_nothing(void)
+{
+	set_huge_pages(huge_pages_before);
+	umount2(root, MNT_DETACH);
+	rmdir(root);
 }
 
 int main(void)
@@ -372,6 +383,7 @@ int main(void)
 	must(system("modprobe -q loop") >= 0, "modprobe loop: %m");
 	mount_image("ext4", "mkfs.ext4 -q");
 	mount_image("xfs", "mkfs.xfs -q");
-	huge_pages(32);
+	set_huge_pages(32);
+	atexit(leave_nothing);
 	table_run(rows, ARRAY_SIZE(rows));
 }

@@ -179,6 +179,18 @@ static void steps(struct side *s, enum state last)
 }
 
 /**
+ * side_prepare() - all but the backends, of a device that is owned
+ * @s: device
+ */
+void side_prepare(struct side *s)
+{
+	enum state to;
+
+	for (to = FEATURES; to <= RINGS; to++)
+		step(s, to);
+}
+
+/**
  * side_start() - become the owner of an opened device, and start its queues
  * @s: device
  */

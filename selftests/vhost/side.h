@@ -44,6 +44,7 @@ extern const char *const fd_names[FD_KINDS];
 
 void side_init(struct side *s, const char *node);
 void side_bring(struct side *s, enum state to);
+void side_prepare(struct side *s);
 void side_start(struct side *s);
 void side_close(struct side *s);
 int side_call(struct side *s, unsigned long req, void *arg);

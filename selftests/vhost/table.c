@@ -141,6 +141,8 @@ static bool meant_here(const struct row *row)
 	switch (row->on) {
 	case K_NO_RING_RESET:
 		return row->differs && !offered(VIRTIO_F_RING_RESET);
+	case K_RING_RESET:
+		return row->differs && offered(VIRTIO_F_RING_RESET);
 	case K_NO_IN_ORDER:
 		return row->differs && !offered(VIRTIO_F_IN_ORDER);
 	default:

@@ -29,6 +29,7 @@ struct answer {
 enum kernels {
 	K_ALL,
 	K_NO_RING_RESET,
+	K_RING_RESET,
 	K_NO_IN_ORDER,
 };
 
