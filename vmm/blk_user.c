@@ -438,7 +438,6 @@ static void describe(struct blk_user *u)
 	u->parse.limits = (struct kvh_blk_limits) {
 		.capacity = u->base.capacity,
 		.lbs = disk->logical,
-		.data_max = KVH_BLK_DATA_MAX,
 		.readonly = disk->readonly,
 		.ranges_max = u->base.ranges_max,
 		.discard = u->base.serves & KVHOST_BLK_DISCARD,

@@ -30,8 +30,8 @@ static uint64_t payload(const struct kvh_chain *c)
 
 	if (n < frame)
 		return 0;
-	/* More than that is refused anyway. */
-	return n - frame < KVH_BLK_DATA_MAX ? n - frame : KVH_BLK_DATA_MAX;
+	/* Not more than a bucket can count; both directions may come close to 4 GiB. */
+	return n - frame < KVH_BUCKET_BURST_MAX ? n - frame : KVH_BUCKET_BURST_MAX;
 }
 
 static void arm(struct user_queue *q, uint64_t ns)

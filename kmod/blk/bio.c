@@ -77,7 +77,7 @@ static blk_opf_t rw_opf(const struct blk_req *req)
 
 static sector_t rw_sector(const struct blk_req *req)
 {
-	return (req->disk->start >> SECTOR_SHIFT) + req->ask.sector;
+	return ((req->disk->start + req->at) >> SECTOR_SHIFT) + req->ask.sector;
 }
 
 /* Add what fits of @bv to @end. Return: the first that did not */
@@ -91,8 +91,8 @@ static const struct bio_vec *bio_fill(struct bio *bio, const struct bio_vec *bv,
 }
 
 /**
- * blk_bio_rw() - read or write a request's payload
- * @req: request, its payload mapped
+ * blk_bio_rw() - read or write a piece of a request's payload
+ * @req: request, the piece mapped
  *
  * Context: Worker, within a plug.
  */

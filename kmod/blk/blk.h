@@ -6,8 +6,8 @@
  * handed to the disk, then to the disk until blk_req_done(), then to the
  * worker again. Nobody else touches it.
  *
- * Each file calls those below it only: main, queue, request, then what does
- * the I/O (bio, file, range, bounce), then defer, then done; disk, stats and
+ * Each file calls those below it only: main, queue, request, payload, then what
+ * does the I/O (bio, file, range, bounce), then defer, then done; disk, stats and
  * blk_hdr call none.
  */
 #ifndef KVH_BLK_H
@@ -96,12 +96,16 @@ struct blk_dev {
 	struct blk_halt halt;
 };
 
+/* Segments of a chain kept inside struct blk_req, without an allocation. */
+#define BLK_FEW_SEGS	4u
+
 /**
  * struct blk_req - one request
  * @done:      on blk_queue.done once the disk has finished
  * @bq:        its queue; constant
  * @chain:     the chain taken
- * @disk:      where it goes
+ * @disk:      where it goes; NULL while it is kept by halt.c
+ * @hdr:       its header, a private copy
  * @ask:       what it asks for, checked
  * @taken:     local_clock() when it was taken off the ring
  * @refused:   it was answered without asking the disk
@@ -109,12 +113,16 @@ struct blk_dev {
  * @error:     first error of the disk, 0 or -errno; written by any context
  * @pending:   parts the disk has not finished
  * @cost:      pages charged to blk_queue.pages
- * @moved:     bytes a file has transferred so far
- * @pin:       the payload as pages
+ * @at:        payload bytes before the piece at hand
+ * @len:       payload bytes of that piece
+ * @moved:     bytes of the piece that a file has transferred so far
+ * @pin:       the piece as pages
  * @has_pin:   @pin is to be released
- * @bounced:   @pin holds pages of our own
- * @segs:      bounced reads: where the data goes
+ * @has_copy:  @pin holds pages of our own
+ * @bounced:   some piece was copied
+ * @segs:      the segments with the payload, if they are needed later
  * @nsegs:     number of @segs
+ * @few:       where @segs points if they are few
  * @ranges:    what a discard and the like names; NULL if none
  * @status_at: where the status byte goes
  * @iocb:      I/O on a regular file
@@ -126,6 +134,7 @@ struct blk_req {
 	struct blk_queue *bq;
 	struct kvh_chain chain;
 	const struct blk_disk *disk;
+	struct kvh_blk_hdr hdr;
 	struct kvh_blk_ask ask;
 	u64 taken;
 	bool refused;
@@ -133,12 +142,16 @@ struct blk_req {
 	int error;
 	atomic_t pending;
 	u32 cost;
+	u32 at;
+	u32 len;
 	u32 moved;
 	struct kvh_pin pin;
 	bool has_pin;
+	bool has_copy;
 	bool bounced;
 	struct kvh_seg *segs;
 	unsigned int nsegs;
+	struct kvh_seg few[BLK_FEW_SEGS];
 	struct kvh_blk_range *ranges;
 	struct kvh_seg status_at;
 	struct kiocb iocb;
@@ -222,16 +235,24 @@ bool blk_queue_touches(struct kvh_vq *vq, u64 first, u64 last);
 
 /* request.c */
 void blk_req_start(struct blk_req *req, const struct kvh_chain *chain);
+bool blk_req_more(struct blk_req *req);
+void blk_req_suspend(struct blk_req *req);
 void blk_req_retry(struct blk_req *req);
 void blk_req_finish(struct blk_req *req);
 
+/* payload.c */
+int blk_payload_map(struct blk_req *req);
+int blk_payload_unmap(struct blk_req *req);
+void blk_payload_forget(struct blk_req *req);
+
 /* range.c */
 int blk_range_start(struct blk_req *req, const struct kvh_seg *segs, u64 off);
+int blk_range_recheck(struct blk_req *req);
 void blk_range_submit(struct blk_req *req);
 
 /* bounce.c */
 int blk_bounce_get(struct blk_req *req, const struct kvh_seg *segs, unsigned int n, u64 off);
-int blk_bounce_put(struct blk_req *req);
+int blk_bounce_put(struct blk_req *req, bool to_guest);
 
 /* bio.c */
 struct bio_set *blk_bios_make(void);

@@ -48,7 +48,7 @@ static bool on_disk(const struct kvh_blk_limits *lim, u64 sector, u64 bytes)
 static int check_data(const struct kvh_blk_limits *lim, u32 len, u32 wrong_way, bool write,
 		      struct kvh_blk_ask *ask)
 {
-	if (wrong_way || len > lim->data_max || !on_disk(lim, ask->sector, len))
+	if (wrong_way || !on_disk(lim, ask->sector, len))
 		return -EINVAL;
 	if (write && lim->readonly)
 		return -EROFS;
@@ -84,7 +84,7 @@ static int check_ranges(const struct kvh_blk_limits *lim, u32 out, u32 in, bool 
  * Context: Any.
  * Return: 0; -EOPNOTSUPP for a type that is unknown or not served; -EROFS for
  * one that changes a read-only disk; -EINVAL for payload in the wrong direction,
- * too much of it, none, or a place that is misaligned or not on the disk
+ * none, or a place that is misaligned or not on the disk
  */
 int kvh_blk_hdr_check(const struct kvh_blk_hdr *hdr, u32 out, u32 in,
 		      const struct kvh_blk_limits *lim, struct kvh_blk_ask *ask)

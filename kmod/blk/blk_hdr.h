@@ -10,9 +10,6 @@
 
 #define KVH_BLK_SECTOR_SHIFT	9
 
-/* Most payload bytes of one request. */
-#define KVH_BLK_DATA_MAX	(16u << 20)
-
 /* Most bytes GET_ID answers. */
 #define KVH_BLK_ID_BYTES	20u
 
@@ -33,7 +30,6 @@ struct kvh_blk_hdr {
  * against
  * @capacity:   512-byte sectors
  * @lbs:        logical block size in bytes, a power of two from 512 on
- * @data_max:   most payload bytes of IN and OUT
  * @ranges_max: most ranges of one DISCARD, WRITE_ZEROES or SECURE_ERASE
  * @readonly:   nothing may be changed
  * @discard:    DISCARD is served
@@ -43,7 +39,6 @@ struct kvh_blk_hdr {
 struct kvh_blk_limits {
 	u64 capacity;
 	u32 lbs;
-	u32 data_max;
 	u32 ranges_max;
 	bool readonly;
 	bool discard;

@@ -7,6 +7,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/slab.h>
+#include <linux/virtio_blk.h>
 #include "blk.h"
 
 static void bounce_free(struct blk_req *req)
@@ -16,14 +17,12 @@ static void bounce_free(struct blk_req *req)
 	for (i = 0; i < req->pin.nr; i++)
 		__free_page(req->pin.bv[i].bv_page);
 	kvfree(req->pin.bv);
-	kvfree(req->segs);
-	req->segs = NULL;
 }
 
 static int bounce_alloc(struct blk_req *req)
 {
-	unsigned int n = DIV_ROUND_UP(req->ask.len, PAGE_SIZE);
-	u32 left = req->ask.len;
+	unsigned int n = DIV_ROUND_UP(req->len, PAGE_SIZE);
+	u32 left = req->len;
 	struct bio_vec *bv;
 
 	memset(&req->pin, 0, sizeof(req->pin));
@@ -39,17 +38,6 @@ static int bounce_alloc(struct blk_req *req)
 		bv->bv_len = min_t(u32, left, PAGE_SIZE);
 		req->pin.nr++;
 	}
-	return 0;
-}
-
-/* Remember where a read's data goes: the batch's segments are gone by then. */
-static int bounce_keep_segs(struct blk_req *req, const struct kvh_seg *segs, unsigned int n)
-{
-	req->segs = kvmalloc_array(n, sizeof(*segs), GFP_KERNEL_ACCOUNT);
-	if (!req->segs)
-		return -ENOMEM;
-	memcpy(req->segs, segs, n * sizeof(*segs));
-	req->nsegs = n;
 	return 0;
 }
 
@@ -78,40 +66,36 @@ static int bounce_copy(struct blk_req *req, const struct kvh_seg *segs, unsigned
  * @req:  request with @len set
  * @segs: the payload's segments
  * @n:    number of segments
- * @off:  bytes before the payload
+ * @off:  bytes before the piece
  *
  * Context: Worker, queue lock held.
  * Return: 0, -ENOMEM, or -EFAULT if the payload is not in guest memory
  */
 int blk_bounce_get(struct blk_req *req, const struct kvh_seg *segs, unsigned int n, u64 off)
 {
-	bool read = segs != kvh_vq_segs(req->bq->vq, &req->chain);
 	int ret = bounce_alloc(req);
 
-	if (!ret)
-		ret = read ? bounce_keep_segs(req, segs, n) :
-			     bounce_copy(req, segs, n, off, false);
-	if (ret) {
+	if (!ret && req->ask.type == VIRTIO_BLK_T_OUT)
+		ret = bounce_copy(req, segs, n, off, false);
+	if (ret)
 		bounce_free(req);
-		return ret;
-	}
-	req->bounced = true;
-	return 0;
+	return ret;
 }
 
 /**
- * blk_bounce_put() - hand a read's data to the guest and free the pages
- * @req: request with @bounced set
+ * blk_bounce_put() - free the pages
+ * @req:      request with pages of our own, and with @segs if it reads
+ * @to_guest: hand a read's data to the guest first
  *
  * Context: Worker, queue lock held.
  * Return: 0, or -EFAULT if the guest's memory is gone
  */
-int blk_bounce_put(struct blk_req *req)
+int blk_bounce_put(struct blk_req *req, bool to_guest)
 {
 	int ret = 0;
 
-	if (req->segs && !req->error)
-		ret = bounce_copy(req, req->segs, req->nsegs, 0, true);
+	if (to_guest)
+		ret = bounce_copy(req, req->segs, req->nsegs, req->at, true);
 	bounce_free(req);
 	return ret;
 }

@@ -184,7 +184,6 @@ struct blk_disk *blk_disk_open(const struct kvhost_blk_backend *b)
 		return ERR_PTR(-ENOMEM);
 	disk->flags = b->flags;
 	disk->limits.readonly = b->flags & KVHOST_BLK_RDONLY;
-	disk->limits.data_max = KVH_BLK_DATA_MAX;
 	disk->limits.ranges_max = KVHOST_BLK_RANGES_MAX;
 	memcpy(disk->serial, b->serial, sizeof(disk->serial));
 	disk->file = fget(b->fd);

@@ -41,7 +41,8 @@ static void iocb_prepare(struct blk_req *req, int flags)
 {
 	req->iocb = (struct kiocb){
 		.ki_filp = req->disk->file,
-		.ki_pos = req->disk->start + (req->ask.sector << SECTOR_SHIFT) + req->moved,
+		.ki_pos = req->disk->start + (req->ask.sector << SECTOR_SHIFT) +
+			  req->at + req->moved,
 		.ki_flags = req->disk->iocb_flags | flags,
 		.ki_ioprio = get_current_ioprio(),
 	};
@@ -98,7 +99,7 @@ static ssize_t file_rw(struct kiocb *iocb, struct iov_iter *iter)
 static void iter_prepare(struct blk_req *req, struct iov_iter *iter)
 {
 	iov_iter_bvec(iter, is_write(req) ? ITER_SOURCE : ITER_DEST, req->pin.bv,
-		      req->pin.nr, req->ask.len);
+		      req->pin.nr, req->len);
 	iov_iter_advance(iter, req->moved);
 }
 
@@ -108,7 +109,7 @@ static int rw_wait(struct blk_req *req)
 	struct iov_iter iter;
 	ssize_t ret;
 
-	while (req->moved < req->ask.len) {
+	while (req->moved < req->len) {
 		if (blk_req_orphaned(req))
 			return -EINTR;
 		iocb_prepare(req, 0);
@@ -149,13 +150,13 @@ static int flush_wait(struct blk_req *req)
 static void direct_end(struct blk_req *req, long ret)
 {
 	/* The rest, or all of it, has to be waited for. */
-	if ((ret > 0 && ret < req->ask.len) ||
+	if ((ret > 0 && ret < req->len) ||
 	    (ret == -EAGAIN && (req->iocb.ki_flags & IOCB_NOWAIT))) {
 		req->moved = max(ret, 0L);
 		blk_defer(req, rw_wait);
 		return;
 	}
-	if (ret != req->ask.len)
+	if (ret != req->len)
 		blk_req_error(req, ret < 0 ? ret : -EIO);
 	blk_req_done(req);
 }
@@ -221,12 +222,12 @@ static bool cached_read(struct blk_req *req)
 	revert_creds(old);
 	if (ret > 0)
 		req->moved = ret;
-	return ret == req->ask.len;
+	return ret == req->len;
 }
 
 /**
- * blk_file_rw() - read or write a request's payload
- * @req: request, its payload mapped
+ * blk_file_rw() - read or write a piece of a request's payload
+ * @req: request, the piece mapped
  *
  * Context: Worker.
  */

@@ -3,15 +3,18 @@
  * halt.c - stop a queue at an error of the disk, and tell the owner.
  *
  * With KVHOST_BLK_STOP_ON_ERROR a request the disk failed is not answered: it is
- * kept with all it holds, its queue takes nothing more, and the error eventfd is
- * raised. The owner mends what is wrong and has the requests tried again, or has
- * them answered as they are. Requests of the queue that are with the disk
- * already go on, and join those kept if they fail too; other queues run until
- * they meet an error of their own.
+ * kept, its queue takes nothing more, and the error eventfd is raised. The owner
+ * mends what is wrong and has the requests tried again, or has them answered as
+ * they are. Requests of the queue that are with the disk already go on, and join
+ * those kept if they fail too; other queues run until they meet an error of their
+ * own.
  *
- * Whatever needs the queue to have nothing in flight does not wait for that
- * decision: what is kept is answered then. So neither a stop nor the owner's
- * death can hang on an error nobody looked at.
+ * A kept request holds its chain and guest addresses, but no memory, no
+ * translation and no disk. So it can be kept for as long as the owner likes, while
+ * the memory table, the dirty log, translations and the backend change.
+ *
+ * A queue that stops does not wait for the decision: what is kept is answered then.
+ * So neither a stop nor the owner's death can hang on an error nobody looked at.
  */
 #include <linux/blkdev.h>
 #include "blk.h"
@@ -44,6 +47,7 @@ void blk_halt_add(struct blk_queue *bq)
 	struct blk_halt *h = halt_of(bq);
 
 	init_llist_head(&bq->halted.reqs);
+	bq->halted.again = NULL;
 	spin_lock(&h->lock);
 	list_add_tail(&bq->halted.node, &h->queues);
 	spin_unlock(&h->lock);
@@ -77,11 +81,14 @@ void blk_halt_forget(struct blk_halt *h)
 	spin_unlock(&h->lock);
 }
 
-/* Is it the disk that failed, and not the guest that asked for what cannot be? */
+/*
+ * Is it the disk that failed? Not so if the guest asked for what cannot be, or if a
+ * drain cut a long range short.
+ */
 static bool halts(const struct blk_req *req)
 {
 	return (req->disk->flags & KVHOST_BLK_STOP_ON_ERROR) && req->error &&
-	       !req->refused && req->error != -EOPNOTSUPP;
+	       !req->refused && req->error != -EOPNOTSUPP && req->error != -EINTR;
 }
 
 /* Requests nobody has decided on yet. */
@@ -110,6 +117,18 @@ static void halt_note(struct blk_halt *h, const struct blk_req *req)
 }
 
 /**
+ * blk_halt_stopped() - does a queue take nothing because of an error?
+ * @bq: queue
+ *
+ * Context: Worker, queue lock held.
+ * Return: true if so; blk_halt_reap() goes on with it
+ */
+bool blk_halt_stopped(const struct blk_queue *bq)
+{
+	return bq->halted.nr || bq->halted.again;
+}
+
+/**
  * blk_halt_keep() - is a finished request one to stop at?
  * @bq:  its queue
  * @req: request off blk_queue.done
@@ -121,8 +140,9 @@ bool blk_halt_keep(struct blk_queue *bq, struct blk_req *req)
 {
 	struct blk_halt *h = halt_of(bq);
 
-	if (likely(!req->error) || !halts(req) || kvh_vq_held(bq->vq))
+	if (likely(!req->error) || !halts(req) || kvh_vq_stopping(bq->vq))
 		return false;
+	blk_req_suspend(req);
 	spin_lock(&h->lock);
 	halt_note(h, req);
 	llist_add(&req->done, &bq->halted.reqs);
@@ -130,6 +150,7 @@ bool blk_halt_keep(struct blk_queue *bq, struct blk_req *req)
 	/* A decision made before this error was not made for it. */
 	bq->halted.resume = false;
 	spin_unlock(&h->lock);
+	kvh_vq_keep(bq->vq);
 	kvh_vq_signal_error(bq->vq);
 	return true;
 }
@@ -142,7 +163,7 @@ static struct llist_node *halt_take(struct blk_queue *bq, u32 *action)
 
 	spin_lock(&h->lock);
 	*action = bq->halted.action;
-	if (kvh_vq_held(bq->vq)) {
+	if (kvh_vq_stopping(bq->vq)) {
 		bq->halted.resume = true;
 		*action = KVHOST_BLK_REPORT;
 	}
@@ -155,6 +176,41 @@ static struct llist_node *halt_take(struct blk_queue *bq, u32 *action)
 	return node;
 }
 
+static void halt_answer(struct blk_queue *bq, struct llist_node *node)
+{
+	struct blk_req *req, *next;
+
+	llist_for_each_entry_safe(req, next, node, done) {
+		kvh_vq_unkeep(bq->vq);
+		blk_queue_put(bq, req);
+	}
+}
+
+static void halt_retry(struct blk_queue *bq)
+{
+	struct blk_plug plug;
+	struct blk_req *req;
+
+	blk_start_plug(&plug);
+	while (bq->halted.again) {
+		req = llist_entry(bq->halted.again, struct blk_req, done);
+		bq->halted.again = req->done.next;
+		kvh_vq_unkeep(bq->vq);
+		blk_req_retry(req);
+	}
+	blk_finish_plug(&plug);
+}
+
+/* Requests that are tried again follow those that wait to be. */
+static void halt_append(struct blk_queue *bq, struct llist_node *node)
+{
+	struct llist_node **at = &bq->halted.again;
+
+	while (*at)
+		at = &(*at)->next;
+	*at = node;
+}
+
 /**
  * blk_halt_reap() - go on with what was kept, if the owner said how
  * @bq: queue
@@ -163,22 +219,25 @@ static struct llist_node *halt_take(struct blk_queue *bq, u32 *action)
  */
 void blk_halt_reap(struct blk_queue *bq)
 {
-	struct blk_req *req, *next;
 	struct llist_node *node;
-	struct blk_plug plug;
 	u32 action;
 
-	if (likely(!bq->halted.nr))
+	if (likely(!blk_halt_stopped(bq)))
+		return;
+	/* What is kept stays so while memory or backend change. */
+	if (kvh_vq_held(bq->vq) && !kvh_vq_stopping(bq->vq))
 		return;
 	node = halt_take(bq, &action);
-	blk_start_plug(&plug);
-	llist_for_each_entry_safe(req, next, node, done) {
-		if (action == KVHOST_BLK_RETRY)
-			blk_req_retry(req);
-		else
-			blk_queue_put(bq, req);
+	if (kvh_vq_stopping(bq->vq)) {
+		halt_answer(bq, bq->halted.again);
+		bq->halted.again = NULL;
 	}
-	blk_finish_plug(&plug);
+	if (action == KVHOST_BLK_RETRY)
+		halt_append(bq, node);
+	else
+		halt_answer(bq, node);
+	if (bq->halted.again)
+		halt_retry(bq);
 }
 
 /**

@@ -30,13 +30,15 @@ struct blk_halt {
  * @node:   on blk_halt.queues
  * @reqs:   failed requests, latest first
  * @nr:     how many; only the queue's worker changes it
- * @resume: the owner has decided
+ * @again:  requests to be tried again, first to last; the worker's
+ * @resume: the owner has decided about @reqs
  * @action: KVHOST_BLK_RETRY or _REPORT, valid if @resume
  */
 struct blk_halted {
 	struct list_head node;
 	struct llist_head reqs;
 	unsigned int nr;
+	struct llist_node *again;
 	bool resume;
 	u32 action;
 };
@@ -45,6 +47,7 @@ void blk_halt_init(struct blk_halt *h);
 void blk_halt_add(struct blk_queue *bq);
 void blk_halt_remove(struct blk_queue *bq);
 void blk_halt_forget(struct blk_halt *h);
+bool blk_halt_stopped(const struct blk_queue *bq);
 bool blk_halt_keep(struct blk_queue *bq, struct blk_req *req);
 void blk_halt_reap(struct blk_queue *bq);
 void blk_halt_resume(struct blk_halt *h, u32 action);

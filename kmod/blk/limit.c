@@ -144,8 +144,8 @@ bool __blk_limit_take(struct blk_limit *l, struct blk_waiter *w, u64 bytes)
 	unsigned long flags;
 	bool ok;
 
-	/* More than that is refused anyway. */
-	bytes = min_t(u64, bytes, KVH_BLK_DATA_MAX);
+	/* Not more than a bucket can count; both directions may come close to 4 GiB. */
+	bytes = min_t(u64, bytes, KVH_BUCKET_BURST_MAX);
 	spin_lock_irqsave(&l->lock, flags);
 	ok = !kvh_limits_on(&l->limits) ||
 	     (limit_may_try(l, w) &&

@@ -89,7 +89,7 @@ static u64 chain_bytes(const struct kvh_chain *c)
 /* May the next chain begin? If not, something wakes the queue when it may. */
 static bool queue_may_begin(struct blk_queue *bq, const struct kvh_chain *c)
 {
-	return !bq->halted.nr && queue_has_room(bq) &&
+	return !blk_halt_stopped(bq) && queue_has_room(bq) &&
 	       blk_limit_take(bq->limit, &bq->waiter, chain_bytes(c));
 }
 
@@ -166,7 +166,7 @@ void blk_queue_reap(struct kvh_vq *vq)
 	bq->now = local_clock();
 	node = llist_reverse_order(llist_del_all(&bq->done));
 	llist_for_each_entry_safe(req, next, node, done) {
-		if (!blk_halt_keep(bq, req))
+		if (!blk_req_more(req) && !blk_halt_keep(bq, req))
 			blk_queue_put(bq, req);
 	}
 }

@@ -185,6 +185,29 @@ static int range_read(struct blk_req *req, const struct kvh_seg *segs, u64 off)
 }
 
 /**
+ * blk_range_recheck() - hold ranges read before against the disk of now
+ * @req: request, its ranges read
+ *
+ * Context: Worker, queue lock held.
+ * Return: 0; -EINVAL for a range that is not on the disk
+ */
+int blk_range_recheck(struct blk_req *req)
+{
+	struct virtio_blk_discard_write_zeroes raw;
+	struct kvh_blk_range *r = req->ranges;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < req->ask.nr_ranges; i++, r++) {
+		raw.sector = cpu_to_le64(r->sector);
+		raw.num_sectors = cpu_to_le32(r->bytes >> SECTOR_SHIFT);
+		raw.flags = cpu_to_le32(r->unmap ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0);
+		ret = kvh_blk_range_check(&req->ask, &raw, &req->disk->limits, r);
+	}
+	return ret;
+}
+
+/**
  * blk_range_submit() - have the disk do what the ranges ask for
  * @req: request, its ranges read
  *

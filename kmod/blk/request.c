@@ -24,7 +24,7 @@ static const struct kvh_seg *req_segs(const struct blk_req *req)
 }
 
 /* Copy header and place of the status byte. Return: false if there is no room for them. */
-static bool req_parse(struct blk_req *req, struct kvh_blk_hdr *hdr)
+static bool req_parse(struct blk_req *req)
 {
 	const struct kvh_seg *segs = req_segs(req), *last;
 
@@ -32,48 +32,8 @@ static bool req_parse(struct blk_req *req, struct kvh_blk_hdr *hdr)
 		return false;
 	last = &segs[req->chain.n_read + req->chain.n_write - 1];
 	req->status_at = (struct kvh_seg){ .addr = last->addr + last->len - 1, .len = 1 };
-	return !kvh_vq_read(req->bq->vq, segs, req->chain.n_read, 0, hdr, sizeof(*hdr));
-}
-
-/* Does the payload lie as the disk needs it? */
-static bool pin_aligned(const struct blk_req *req)
-{
-	u32 len_mask = req->disk->limits.lbs - 1;
-	unsigned int i;
-
-	if (!req->disk->mem_align)
-		return true;
-	for (i = 0; i < req->pin.nr; i++) {
-		const struct bio_vec *bv = &req->pin.bv[i];
-
-		if ((bv->bv_offset & req->disk->mem_align) || (bv->bv_len & len_mask))
-			return false;
-	}
-	return true;
-}
-
-/* Get hold of the payload's pages, or of a copy where they lie badly. */
-static int req_map(struct blk_req *req, bool write)
-{
-	const struct kvh_seg *segs = req_segs(req);
-	unsigned int n = req->chain.n_read;
-	u64 off = HDR_BYTES;
-	int ret;
-
-	if (write) {
-		segs += n;
-		n = req->chain.n_write;
-		off = 0;
-	}
-	ret = kvh_pin_get(&req->pin, req->bq->vq, segs, n, off, req->ask.len, write);
-	if (ret)
-		return ret;
-	req->has_pin = true;
-	if (pin_aligned(req))
-		return 0;
-	req->has_pin = false;
-	kvh_pin_put(&req->pin, req->bq->vq);
-	return blk_bounce_get(req, segs, n, off);
+	return !kvh_vq_read(req->bq->vq, segs, req->chain.n_read, 0, &req->hdr,
+			    sizeof(req->hdr));
 }
 
 /*
@@ -103,7 +63,7 @@ static int start_rw(struct blk_req *req, bool write)
 	if (write && disk->bdev && bdev_read_only(disk->bdev))
 		return -EROFS;
 	req->durable = write && req_durable(req);
-	ret = req_map(req, !write);
+	ret = blk_payload_map(req);
 	if (ret)
 		return ret;
 	submit_rw(req);
@@ -136,10 +96,16 @@ static int start_range(struct blk_req *req)
 	return blk_range_start(req, req_segs(req), HDR_BYTES);
 }
 
-static int req_submit(struct blk_req *req, const struct kvh_blk_hdr *hdr)
+/* Hold what is asked for against the disk. */
+static int req_check(struct blk_req *req)
 {
-	int ret = kvh_blk_hdr_check(hdr, req->chain.read_len - HDR_BYTES,
-				    req->chain.write_len - 1, &req->disk->limits, &req->ask);
+	return kvh_blk_hdr_check(&req->hdr, req->chain.read_len - HDR_BYTES,
+				 req->chain.write_len - 1, &req->disk->limits, &req->ask);
+}
+
+static int req_submit(struct blk_req *req)
+{
+	int ret = req_check(req);
 
 	if (ret)
 		return ret;
@@ -157,6 +123,13 @@ static int req_submit(struct blk_req *req, const struct kvh_blk_hdr *hdr)
 	}
 }
 
+static void req_refuse(struct blk_req *req, int error)
+{
+	req->refused = true;
+	blk_req_error(req, error);
+	blk_req_done(req);
+}
+
 /**
  * blk_req_start() - begin a request
  * @req:   an unused request of the queue
@@ -168,60 +141,124 @@ static int req_submit(struct blk_req *req, const struct kvh_blk_hdr *hdr)
  */
 void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 {
-	struct kvh_blk_hdr hdr;
 	int ret;
 
 	req->chain = *chain;
 	req->disk = blk_vq_disk(req->bq->vq);
 	req->error = 0;
 	req->has_pin = false;
+	req->has_copy = false;
 	req->bounced = false;
 	req->durable = false;
 	req->refused = false;
+	req->at = 0;
 	req->moved = 0;
+	req->segs = NULL;
 	req->ranges = NULL;
 	atomic_set(&req->pending, 1);
-	if (!req_parse(req, &hdr)) {
+	if (!req_parse(req)) {
 		/* blk_req_finish() drops it. */
 		req->status_at.len = 0;
 		kvh_vq_malformed(req->bq->vq);
 		blk_req_done(req);
 		return;
 	}
-	trace_kvh_blk_start(req, &hdr);
-	ret = req_submit(req, &hdr);
+	trace_kvh_blk_start(req, &req->hdr);
+	ret = req_submit(req);
+	if (ret)
+		req_refuse(req, ret);
+}
+
+static bool has_payload(const struct blk_req *req)
+{
+	return req->ask.type == VIRTIO_BLK_T_IN || req->ask.type == VIRTIO_BLK_T_OUT;
+}
+
+/**
+ * blk_req_more() - go on with the next piece of the payload
+ * @req: request off blk_queue.done
+ *
+ * Context: Worker, queue lock held.
+ * Return: true if there is one; then @req comes back through blk_queue.done again
+ */
+bool blk_req_more(struct blk_req *req)
+{
+	struct blk_plug plug;
+	int ret;
+
+	if (req->error || !has_payload(req) || req->len == req->ask.len - req->at)
+		return false;
+	ret = blk_req_orphaned(req) ? -EINTR : blk_payload_unmap(req);
+	if (!ret) {
+		req->at += req->len;
+		req->moved = 0;
+		ret = blk_payload_map(req);
+	}
 	if (ret) {
 		req->refused = true;
 		blk_req_error(req, ret);
-		blk_req_done(req);
+		return false;
+	}
+	atomic_set(&req->pending, 1);
+	blk_start_plug(&plug);
+	submit_rw(req);
+	blk_finish_plug(&plug);
+	return true;
+}
+
+static int req_resubmit(struct blk_req *req)
+{
+	/* The owner may have replaced the disk since. */
+	int ret = req_check(req);
+
+	if (ret)
+		return ret;
+	switch (req->ask.type) {
+	case VIRTIO_BLK_T_IN:
+		return start_rw(req, false);
+	case VIRTIO_BLK_T_OUT:
+		return start_rw(req, true);
+	case VIRTIO_BLK_T_FLUSH:
+		return start_flush(req);
+	default:
+		ret = blk_range_recheck(req);
+		if (!ret)
+			blk_range_submit(req);
+		return ret;
 	}
 }
 
 /**
- * blk_req_retry() - ask the disk again
+ * blk_req_suspend() - let go of all that a failed request holds but its chain
  * @req: request off blk_queue.done that the disk has failed
- *
- * It still has all it needs: a copy of what it asks for, and its payload.
  *
  * Context: Worker, queue lock held.
  */
+void blk_req_suspend(struct blk_req *req)
+{
+	/* There is no data to be copied, which alone could fail. */
+	blk_payload_unmap(req);
+	req->disk = NULL;
+}
+
+/**
+ * blk_req_retry() - ask the disk again, for all of the request
+ * @req: request after blk_req_suspend()
+ *
+ * Context: Worker, queue lock held, within a plug.
+ */
 void blk_req_retry(struct blk_req *req)
 {
+	int ret;
+
+	req->disk = blk_vq_disk(req->bq->vq);
 	req->error = 0;
+	req->at = 0;
 	req->moved = 0;
 	atomic_set(&req->pending, 1);
-	switch (req->ask.type) {
-	case VIRTIO_BLK_T_IN:
-	case VIRTIO_BLK_T_OUT:
-		submit_rw(req);
-		break;
-	case VIRTIO_BLK_T_FLUSH:
-		start_flush(req);
-		break;
-	default:
-		blk_range_submit(req);
-		break;
-	}
+	ret = req_resubmit(req);
+	if (ret)
+		req_refuse(req, ret);
 }
 
 /* Payload bytes in guest memory for sure. */
@@ -244,14 +281,11 @@ void blk_req_finish(struct blk_req *req)
 	u8 status;
 	int ret;
 
-	if (req->bounced) {
-		ret = blk_bounce_put(req);
-		if (ret)
-			blk_req_error(req, ret);
-	} else if (req->has_pin) {
-		kvh_pin_put(&req->pin, vq);
-	}
-	if (!req->disk->bdev)
+	ret = blk_payload_unmap(req);
+	if (ret)
+		blk_req_error(req, ret);
+	/* A request that was kept, and is answered as it is, has no disk any more. */
+	if (req->disk && !req->disk->bdev)
 		blk_file_finish(req);
 	status = kvh_blk_status(req->error);
 	/* Without a place for the status the queue is broken or becomes so. */
@@ -264,6 +298,7 @@ void blk_req_finish(struct blk_req *req)
 		req->chain.written = kvh_blk_written(filled(req), req->chain.write_len);
 		kvh_vq_complete(vq, &req->chain);
 	}
+	blk_payload_forget(req);
 	kfree(req->ranges);
 	/* It needs no guest memory any more: see blk_queue_touches(). */
 	req->status_at.len = 0;

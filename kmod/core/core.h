@@ -250,13 +250,15 @@ enum kvh_vq_state {
  * @KVH_HOLD_NONE:  no
  * @KVH_HOLD_TURN:  its worker shall end the turn; what is in flight stays so
  * @KVH_HOLD_PAUSE: and begin none; see pause.c
- * @KVH_HOLD_DRAIN: nothing shall be in flight
+ * @KVH_HOLD_DRAIN: nothing shall be in flight but what the backend keeps
+ * @KVH_HOLD_STOP:  nothing shall be in flight
  */
 enum kvh_hold {
 	KVH_HOLD_NONE,
 	KVH_HOLD_TURN,
 	KVH_HOLD_PAUSE,
 	KVH_HOLD_DRAIN,
+	KVH_HOLD_STOP,
 };
 
 /**
@@ -352,8 +354,10 @@ struct kvh_miss {
  * @kicks:     doorbells, counted by whoever rings
  * @idle:      woken by the worker after each turn that leaves nothing in
  *             flight, once it has dropped @lock
+ * @rest:      woken after each turn while %KVH_HOLD_DRAIN is set
  * @watch:     entry of @idle while the last close has left the device behind
  * @in_flight: chains taken and not completed; READ_ONCE without @lock
+ * @kept:      of these, chains that the backend keeps, see kvh_vq_keep(); likewise
  * @stats:     counters
  * @backend_stats: the backend's; from the first start to the end of the
  *             device, written by the worker
@@ -402,8 +406,10 @@ struct kvh_vq {
 	struct eventfd_ctx *log_ctx;
 
 	wait_queue_head_t idle;
+	wait_queue_head_t rest;
 	wait_queue_entry_t watch;
 	unsigned int in_flight;
+	unsigned int kept;
 	struct kvh_vq_stats stats;
 	void *backend_stats;
 
@@ -573,7 +579,8 @@ void kvh_vq_break(struct kvh_vq *vq, enum kvh_ring_fault fault);
 void kvh_vq_unload(struct kvh_vq *vq);
 
 /* quiesce.c */
-void kvh_vq_drain(struct kvh_vq *vq);
+void kvh_vq_drain(struct kvh_vq *vq, enum kvh_hold hold);
+int kvh_vq_quiesce(struct kvh_vq *vq, enum kvh_hold hold);
 bool kvh_vq_quiet(struct kvh_vq *vq);
 
 /* vqmap.c */

@@ -139,7 +139,7 @@ static bool end_drain(struct kvh_dev *dev)
 	unsigned int i;
 
 	for (i = 0; i < dev->nvqs; i++)
-		kvh_vq_drain(&dev->vqs[i]);
+		kvh_vq_drain(&dev->vqs[i], KVH_HOLD_STOP);
 	for (i = 0; left && i < dev->nvqs; i++)
 		left = wait_event_timeout(dev->vqs[i].idle, kvh_vq_quiet(&dev->vqs[i]), left);
 	return left;

@@ -140,13 +140,29 @@ static bool vq_rounds(struct kvh_vq *vq)
 	return vq->budget <= 0;
 }
 
+/*
+ * Map the ring of a queue whose translations were not known. The owner may be
+ * changing what the addresses mean. A queue that stops ends what it keeps, with
+ * the ring or without. Return: true if it is mapped
+ */
+static bool vq_turn_maps(struct kvh_vq *vq)
+{
+	if (!kvh_vq_stopping(vq))
+		return vq_may_take(vq) && !kvh_vq_map_late(vq);
+	if (!vq->kept)
+		return false;
+	if (!kvh_vq_map(vq))
+		return true;
+	vq->dev->backend->reap(vq);
+	return false;
+}
+
 /* Return: true if the queue wants another turn without a doorbell. */
 static bool vq_turn(struct kvh_vq *vq)
 {
 	bool again;
 
-	/* Whoever holds the queue may be changing what its addresses mean. */
-	if (unlikely(!vq->mapped) && (!vq_may_take(vq) || kvh_vq_map_late(vq)))
+	if (unlikely(!vq->mapped) && !vq_turn_maps(vq))
 		return false;
 	kvh_poll_woken(vq);
 	vq->parked = false;
@@ -195,7 +211,8 @@ static bool vq_turn_in_mm(struct kvh_worker *w, struct kvh_vq *vq)
 /* The worker was killed: end what was begun, begin nothing. */
 static void vq_turn_last(struct kvh_worker *w, struct kvh_vq *vq)
 {
-	if (!vq->mapped)
+	/* Chains that are kept end without the ring, too. */
+	if (!vq->mapped && !vq->kept)
 		return;
 	kvh_worker_use_mm(w, vq_needs_mm(vq));
 	vq->dev->backend->reap(vq);
@@ -248,8 +265,11 @@ void kvh_vq_work(struct kvh_worker *w, struct kvh_work *work)
 	if (unlikely(vq_paused(vq)))
 		vq->owed = true;
 	mutex_unlock(&vq->lock);
+	/* A wake-up of @idle says that the queue is empty: see end.c. */
 	if (!READ_ONCE(vq->in_flight))
 		wake_up(&vq->idle);
+	if (unlikely(READ_ONCE(vq->hold) == KVH_HOLD_DRAIN))
+		wake_up(&vq->rest);
 	if (again)
 		kvh_vq_wake(vq);
 }
@@ -433,12 +453,45 @@ EXPORT_SYMBOL_GPL(kvh_vq_segs);
 void kvh_vq_complete(struct kvh_vq *vq, const struct kvh_chain *chain)
 {
 	lockdep_assert_held(&vq->lock);
+	if (unlikely(!vq->mapped)) {
+		kvh_vq_drop(vq, chain);
+		return;
+	}
 	kvh_ring_complete(&vq->ring, chain, 1);
 	vq->stats.bytes_written += chain->written;
 	vq->unflushed++;
 	WRITE_ONCE(vq->in_flight, vq->in_flight - 1);
 }
 EXPORT_SYMBOL_GPL(kvh_vq_complete);
+
+/**
+ * kvh_vq_keep() - hold a chain back for longer than the device may wait
+ * @vq: queue, not stopping
+ *
+ * The backend refers to no memory of the chain until kvh_vq_unkeep(), so tables and
+ * translations may change meanwhile. The chain stays in flight.
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_vq_keep(struct kvh_vq *vq)
+{
+	lockdep_assert_held(&vq->lock);
+	WRITE_ONCE(vq->kept, vq->kept + 1);
+}
+EXPORT_SYMBOL_GPL(kvh_vq_keep);
+
+/**
+ * kvh_vq_unkeep() - go on with a chain that was kept
+ * @vq: queue, not held unless it is stopping
+ *
+ * Context: Worker, queue lock held.
+ */
+void kvh_vq_unkeep(struct kvh_vq *vq)
+{
+	lockdep_assert_held(&vq->lock);
+	WRITE_ONCE(vq->kept, vq->kept - 1);
+}
+EXPORT_SYMBOL_GPL(kvh_vq_unkeep);
 
 /**
  * kvh_vq_drop() - forget a chain of a queue that is broken

@@ -29,6 +29,7 @@ void kvh_vq_init(struct kvh_vq *vq, struct kvh_dev *dev, unsigned int index)
 {
 	mutex_init(&vq->lock);
 	init_waitqueue_head(&vq->idle);
+	init_waitqueue_head(&vq->rest);
 	vq->dev = dev;
 	vq->index = index;
 	vq->size = 1;
@@ -173,6 +174,7 @@ static int vq_start_locked(struct kvh_vq *vq)
 			goto err_stop;
 	}
 	vq->in_flight = 0;
+	vq->kept = 0;
 	vq->unflushed = 0;
 	kvh_poll_reset(vq);
 	WRITE_ONCE(vq->hold, KVH_HOLD_NONE);
@@ -245,7 +247,7 @@ void kvh_vq_unload(struct kvh_vq *vq)
  */
 int kvh_vq_stop(struct kvh_vq *vq)
 {
-	int ret = kvh_vq_hold(vq);
+	int ret = kvh_vq_quiesce(vq, KVH_HOLD_STOP);
 
 	if (!ret)
 		kvh_vq_unload(vq);

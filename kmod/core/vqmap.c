@@ -93,8 +93,13 @@ static int vq_ring_init(struct kvh_vq *vq)
 		.table = vq->table,
 		.order = vq->order,
 	};
-	int ret = kvh_ring_init(&vq->ring, &cfg);
+	int ret;
 
+	if (vq->in_flight) {
+		kvh_ring_move(&vq->ring, &cfg);
+		return 0;
+	}
+	ret = kvh_ring_init(&vq->ring, &cfg);
 	return ret || !vq->base_set ? ret : kvh_ring_set_base(&vq->ring, vq->base);
 }
 
@@ -127,7 +132,8 @@ int kvh_vq_map(struct kvh_vq *vq)
 
 /**
  * kvh_vq_unmap() - let go of the ring, remembering the position
- * @vq: queue with nothing in flight; nothing to do if it is not mapped
+ * @vq: queue with nothing in flight but what is kept; nothing to do if it is not
+ *      mapped
  *
  * Context: Process context, queue lock held.
  */

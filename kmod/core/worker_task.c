@@ -85,7 +85,7 @@ static void worker_killed(void *data)
 	 * below. Pairs with llist_add() there.
 	 */
 	smp_store_mb(w->dead, true);
-	/* Nothing waits for a decision of the owner any more: see kvh_vq_held(). */
+	/* Nothing waits for a decision of the owner any more: see kvh_vq_stopping(). */
 	for (i = 0; i < dev->nvqs; i++)
 		if (rcu_access_pointer(dev->vqs[i].worker) == w)
 			kvh_worker_queue(w, &dev->vqs[i].work);

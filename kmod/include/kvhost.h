@@ -136,8 +136,11 @@ int kvh_vq_take_more(struct kvh_vq *vq, const struct kvh_chain **chains, unsigne
 void kvh_vq_untake(struct kvh_vq *vq, const struct kvh_chain *chains, unsigned int n);
 const struct kvh_seg *kvh_vq_segs(const struct kvh_vq *vq, const struct kvh_chain *chain);
 void kvh_vq_complete(struct kvh_vq *vq, const struct kvh_chain *chain);
+void kvh_vq_keep(struct kvh_vq *vq);
+void kvh_vq_unkeep(struct kvh_vq *vq);
 void kvh_vq_drop(struct kvh_vq *vq, const struct kvh_chain *chain);
 bool kvh_vq_held(const struct kvh_vq *vq);
+bool kvh_vq_stopping(const struct kvh_vq *vq);
 void kvh_vq_signal_error(struct kvh_vq *vq);
 void kvh_vq_malformed(struct kvh_vq *vq);
 void kvh_vq_wake(struct kvh_vq *vq);

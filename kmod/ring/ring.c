@@ -160,6 +160,22 @@ int kvh_ring_set_base(struct kvh_ring *r, u32 base)
 }
 
 /**
+ * kvh_ring_move() - go on with the same ring at another place in memory
+ * @r:   a ring whose memory was unmapped, buffers being in flight or not
+ * @cfg: where it is now; nothing else has changed
+ *
+ * Context: Owner of @r.
+ */
+void kvh_ring_move(struct kvh_ring *r, const struct kvh_ring_config *cfg)
+{
+	r->desc = cfg->desc;
+	r->driver = cfg->driver;
+	r->device = cfg->device;
+	r->kick = KVH_KICK_UNKNOWN;
+	r->signal_due = true;
+}
+
+/**
  * kvh_ring_base() - the position, for kvh_ring_set_base() of another ring
  * @r: the ring
  *

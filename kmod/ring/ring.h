@@ -180,6 +180,7 @@ size_t kvh_ring_device_bytes(enum kvh_ring_layout layout, u32 size);
 
 int kvh_ring_init(struct kvh_ring *r, const struct kvh_ring_config *cfg);
 int kvh_ring_set_base(struct kvh_ring *r, u32 base);
+void kvh_ring_move(struct kvh_ring *r, const struct kvh_ring_config *cfg);
 u32 kvh_ring_base(const struct kvh_ring *r);
 
 int kvh_ring_take(struct kvh_ring *r, struct kvh_env *env,

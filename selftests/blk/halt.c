@@ -7,8 +7,11 @@
  * Both disks can be broken and mended at will, so that a request that is tried
  * again succeeds. A resize is looked at here, too: the same disks, larger.
  */
+#include <linux/falloc.h>
+#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
+#include <linux/virtio_config.h>
 #include "disk.h"
 #include "lib/proc.h"
 
@@ -178,26 +181,171 @@ TEST_F(halt, reports_if_the_owner_says_so)
 	EXPECT_EQ(-EINVAL, __kvhost_ioctl(self->k.fd, KVHOST_BLK_RESUME, &(u32) { 2 }));
 }
 
-/* What needs nothing in flight waits for nobody. */
-TEST_F(halt, what_drains_the_queue_answers_what_is_held)
+/* A queue that stops waits for nobody. */
+TEST_F(halt, a_queue_that_stops_answers_what_is_held)
 {
-	unsigned int how;
+	stop_it(self);
+	kvhost_enable(&self->k, 0, 0);
+	EXPECT_EQ(1, vq_used_ready(&self->k.q[0]));
+	EXPECT_EQ(0, error_of(&self->k).held);
+	kvhost_enable(&self->k, 0, 1);
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blkreq_wait(&self->r[0], &self->k.q[0]));
+	EXPECT_EQ(VIRTIO_BLK_S_OK,
+		  blk_do(&self->r[1], &self->k.q[0], VIRTIO_BLK_T_OUT, 0, LEN));
+}
 
-	for (how = 0; how < 3; how++) {
+static void log_all(struct kvhost *k, bool on)
+{
+	const u64 bit = 1ull << VHOST_F_LOG_ALL;
+
+	k->features = (k->features & ~bit) | (on ? bit : 0);
+	KVHOST_IOCTL(k, VHOST_SET_FEATURES, &k->features);
+}
+
+/* Other calls change what a request that goes on will use: it is held until then. */
+TEST_F(halt, K10_calls_that_drain_the_queue_leave_what_is_held)
+{
+	static u8 log[1 << 20] __attribute__((aligned(4096)));
+	u64 base = (unsigned long)log;
+	int fd = eventfd(0, 0);
+	unsigned int how;
+	u8 *buf;
+
+	ASSERT_EQ(0, posix_memalign((void **)&buf, 4096, LEN));
+	KVHOST_IOCTL(&self->k, VHOST_SET_LOG_BASE, &base);
+	for (how = 0; how < 8; how++) {
 		stop_it(self);
 		if (how == 0)
-			kvhost_enable(&self->k, 0, 0);
-		else if (how == 1)
 			kvhost_set_mem(&self->k);
-		else
+		else if (how == 1)
 			kvhost_backend(&self->k, &self->o);
-		EXPECT_EQ(1, vq_used_ready(&self->k.q[0]));
-		EXPECT_EQ(0, error_of(&self->k).held);
-		kvhost_enable(&self->k, 0, 1);
-		EXPECT_EQ(VIRTIO_BLK_S_IOERR, blkreq_wait(&self->r[0], &self->k.q[0]));
-		EXPECT_EQ(VIRTIO_BLK_S_OK,
-			  blk_do(&self->r[1], &self->k.q[0], VIRTIO_BLK_T_OUT, 0, LEN));
+		else if (how == 2)
+			log_all(&self->k, true);
+		else if (how == 3)
+			KVHOST_IOCTL(&self->k, VHOST_SET_LOG_BASE, &base);
+		else if (how == 4)
+			KVHOST_IOCTL(&self->k, VHOST_SET_LOG_FD, &fd);
+		else if (how == 5)
+			log_all(&self->k, false);
+		else if (how == 6)
+			__kvhost_mem_mode(&self->k, KVHOST_MEM_REGISTERED);
+		else
+			__kvhost_mem_mode(&self->k, KVHOST_MEM_USER);
+		EXPECT_EQ(1, error_of(&self->k).held) {
+			TH_LOG("call %u", how);
+		}
+		EXPECT_EQ(0, vq_used_ready(&self->k.q[0]));
+		EXPECT_EQ(BLK_NO_STATUS, blkreq_status(&self->r[0]));
+		disk_break(variant->kind, false);
+		resume(&self->k, KVHOST_BLK_RETRY);
+		EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_wait(&self->r[0], &self->k.q[0]));
+		ASSERT_EQ(VIRTIO_BLK_S_OK,
+			  blk_do(&self->r[3], &self->k.q[0], VIRTIO_BLK_T_FLUSH, 0, 0));
+		ASSERT_EQ(LEN, pread(self->fd, buf, LEN, BAD * 512));
+		EXPECT_TRUE(blk_is_pattern(buf, LEN, BAD, 0));
+		if (variant->kind == TMPFS)
+			ASSERT_EQ(0, fallocate(self->fd,
+					       FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					       BAD * 512, LEN));
+		disk_break(variant->kind, true);
 	}
+	free(buf);
+	close(fd);
+}
+
+static void iotlb(struct kvhost *k, u8 type)
+{
+	unsigned int i;
+
+	for (i = 0; i < GMEM_REGIONS; i++) {
+		const struct gmem_region *r = &k->mem.regions[i];
+		struct vhost_msg m = { .type = VHOST_IOTLB_MSG };
+
+		m.iotlb = (struct vhost_iotlb_msg) {
+			.iova = r->gpa, .size = r->size, .uaddr = (unsigned long)r->va,
+			.perm = VHOST_ACCESS_RW, .type = type,
+		};
+		must(write(k->fd, &m, sizeof(m)) == sizeof(m), "IOTLB message: %m");
+	}
+}
+
+/* Start the queues behind a virtual IOMMU that maps guest memory one to one. */
+static void start_translated(struct _test_data_halt *self)
+{
+	struct kvhost *k = &self->k;
+	unsigned int i;
+
+	kvhost_close(k);
+	kvhost_prepare(k, &self->o);
+	k->features |= 1ull << VIRTIO_F_ACCESS_PLATFORM;
+	KVHOST_IOCTL(k, VHOST_SET_FEATURES, &k->features);
+	for (i = 0; i < QUEUES; i++) {
+		struct vhost_vring_addr a = {
+			.index = i,
+			.desc_user_addr = k->q[i].desc_gpa,
+			.avail_user_addr = k->q[i].avail_gpa,
+			.used_user_addr = k->q[i].used_gpa,
+		};
+
+		KVHOST_IOCTL(k, VHOST_SET_VRING_ADDR, &a);
+		kvhost_enable(k, i, 1);
+	}
+	iotlb(k, VHOST_IOTLB_UPDATE);
+	blkreq_init(&self->r[0], &k->mem, GMEM_LOW, LEN);
+	blkreq_init(&self->r[1], &k->mem, GMEM_LOW, LEN);
+}
+
+TEST_F(halt, K10_what_is_held_outlives_its_translation_and_that_of_the_ring)
+{
+	start_translated(self);
+	stop_it(self);
+	iotlb(&self->k, VHOST_IOTLB_INVALIDATE);
+	EXPECT_EQ(1, error_of(&self->k).held);
+	iotlb(&self->k, VHOST_IOTLB_UPDATE);
+	EXPECT_EQ(1, error_of(&self->k).held);
+	EXPECT_EQ(0, vq_used_ready(&self->k.q[0]));
+	disk_break(variant->kind, false);
+	resume(&self->k, KVHOST_BLK_RETRY);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_wait(&self->r[0], &self->k.q[0]));
+	EXPECT_EQ(VIRTIO_BLK_S_OK,
+		  blk_do(&self->r[1], &self->k.q[0], VIRTIO_BLK_T_OUT, 0, LEN));
+}
+
+/* There is nowhere to answer to: the queue stops all the same. */
+TEST_F(halt, K10_a_queue_without_its_translations_stops)
+{
+	start_translated(self);
+	stop_it(self);
+	iotlb(&self->k, VHOST_IOTLB_INVALIDATE);
+	kvhost_enable(&self->k, 0, 0);
+	EXPECT_EQ(0, error_of(&self->k).held);
+	EXPECT_EQ(BLK_NO_STATUS, blkreq_status(&self->r[0]));
+}
+
+/* A disk that took the place of another one is asked whether it has such blocks. */
+TEST_F(halt, K10_what_is_held_is_checked_against_a_disk_that_is_new)
+{
+	stop_it(self);
+	self->o.length = BAD * 512;
+	kvhost_backend(&self->k, &self->o);
+	EXPECT_EQ(1, error_of(&self->k).held);
+	disk_break(variant->kind, false);
+	resume(&self->k, KVHOST_BLK_RETRY);
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blkreq_wait(&self->r[0], &self->k.q[0]));
+	EXPECT_EQ(0, error_of(&self->k).held);
+}
+
+/* What may last for days takes no pages from the kernel's hands. */
+TEST_F(halt, K11_what_is_held_pins_nothing)
+{
+	long before = leak_pins();
+
+	stop_it(self);
+	EXPECT_EQ(before, leak_pins());
+	EXPECT_EQ(1, error_of(&self->k).held);
+	disk_break(variant->kind, false);
+	resume(&self->k, KVHOST_BLK_RETRY);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blkreq_wait(&self->r[0], &self->k.q[0]));
 }
 
 /* Another thread for the queue is no reason to give up what it holds. */

@@ -36,8 +36,7 @@ static u8 expect_data(const struct kvh_blk_limits *lim, u64 sector, u32 len, boo
 {
 	if (write && lim->readonly)
 		return VIRTIO_BLK_S_IOERR;
-	return len <= lim->data_max && inside(lim, sector, len) ?
-	       VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+	return inside(lim, sector, len) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
 static u8 expect_ranges(const struct kvh_blk_limits *lim, u32 out, u32 in, bool served)
@@ -127,7 +126,6 @@ int fuzz_input(const u8 *data, size_t bytes)
 	lim = (struct kvh_blk_limits){
 		.capacity = i.capacity,
 		.lbs = 512u << i.lbs_shift % 8,
-		.data_max = i.data_max,
 		.ranges_max = i.ranges_max,
 		.readonly = i.flags & HDR_RDONLY,
 		.discard = i.flags & HDR_DISCARD,

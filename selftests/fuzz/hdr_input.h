@@ -21,7 +21,6 @@
  * @flags:      HDR_*
  * @ranges_max: most ranges
  * @unused:     makes the rest aligned
- * @data_max:   most payload bytes
  * @capacity:   sectors
  * @readable:   bytes of the chain
  * @writable:   bytes of the chain
@@ -31,8 +30,7 @@ struct hdr_input {
 	u8 lbs_shift;
 	u8 flags;
 	u8 ranges_max;
-	u8 unused;
-	u32 data_max;
+	u8 unused[5];
 	u64 capacity;
 	u32 readable;
 	u32 writable;

@@ -27,7 +27,7 @@ TEST(V18_a_request_keeps_little)
 	};
 	struct disk disk = { .logical = 512 };
 	struct blk_parse parse = {
-		.limits = { .capacity = 2048, .lbs = 512, .data_max = 1u << 20 },
+		.limits = { .capacity = 2048, .lbs = 512 },
 		.disk = &disk,
 		.mem = &mem,
 	};

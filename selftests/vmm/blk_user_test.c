@@ -34,10 +34,11 @@
 
 #define QUEUES		2
 #define QUEUE_SIZE	64
-#define DISK_BYTES	(32u << 20)
+#define DISK_BYTES	(96u << 20)
 #define SECTORS		(DISK_BYTES / 512)
 #define MAX_DATA	0x100000u
-#define DATA_LIMIT	(16u << 20)
+#define LARGE_GPA	(GMEM_HIGH_GPA + (8u << 20))
+#define LARGE_MAX	(20u << 20)
 #define ERROR_MS	5000
 #define QUIET_MS	50
 
@@ -439,7 +440,9 @@ TEST_F(user, data_refused)
 		hdr, { GMEM_HIGH_GPA + GMEM_REGION_SIZE - 256, 512, true }, status,
 	};
 	struct vq_buf big[] = {
-		hdr, { GMEM_HIGH_GPA, DATA_LIMIT, true }, { GMEM_HIGH_GPA, 512, true }, status,
+		hdr, { LARGE_GPA, LARGE_MAX, true }, { LARGE_GPA, LARGE_MAX, true },
+		{ LARGE_GPA, LARGE_MAX, true }, { LARGE_GPA, LARGE_MAX, true },
+		{ LARGE_GPA, LARGE_MAX, true }, status,
 	};
 
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
@@ -457,8 +460,60 @@ TEST_F(user, data_refused)
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
 		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_IN, edge, 3, NULL));
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
-		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_IN, big, 4, NULL));
+		  do_bufs(r, &self->q[0], VIRTIO_BLK_T_IN, big, 7, NULL));
 	EXPECT_EQ(KVHOST_VRING_RUNNING, stats_of(self->backend, 0).state);
+}
+
+/* Data of @bytes in at least @n descriptors, each of the same memory. Return: the status */
+static u8 do_large(struct blkreq *r, struct vq *q, u32 type, u32 bytes, unsigned int n,
+		   u32 *each)
+{
+	bool in = type == VIRTIO_BLK_T_IN;
+	struct vq_buf b[34];
+	unsigned int i;
+
+	while (bytes / n > LARGE_MAX)
+		n++;
+	*each = bytes / n / 512 * 512;
+	b[0] = (struct vq_buf) { r->hdr, BLK_HDR, false };
+	for (i = 0; i < n; i++)
+		b[i + 1] = (struct vq_buf) {
+			LARGE_GPA, i + 1 < n ? *each : bytes - i * *each, in,
+		};
+	b[n + 1] = (struct vq_buf) { r->status, 1, true };
+	return do_bufs(r, q, type, b, n + 2, &(struct vq_shape) { .indirect = true });
+}
+
+/* Requests of any size are served: nothing tells a driver how large one may be. */
+TEST_F(user, K27_requests_of_any_size_are_served)
+{
+	static const u32 mb[] = { 16, 17, 32, 64 };
+	static u8 buf[LARGE_MAX];
+	u8 *data = gmem_va(&self->gmem, LARGE_GPA);
+	unsigned int i, n;
+	u32 each, at;
+
+	for (i = 0; i < ARRAY_SIZE(mb); i++)
+		for (n = 1; n <= 32; n += 31) {
+			u32 bytes = mb[i] << 20;
+
+			blk_pattern(data, LARGE_MAX, 0, i + n);
+			EXPECT_EQ(variant->readonly ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK,
+				  do_large(&self->req, &self->q[0], VIRTIO_BLK_T_OUT, bytes, n,
+					   &each));
+			memset(data, 0, LARGE_MAX);
+			ASSERT_EQ(VIRTIO_BLK_S_OK,
+				  do_large(&self->req, &self->q[0], VIRTIO_BLK_T_IN, bytes, n,
+					   &each));
+			EXPECT_EQ(bytes + 1, self->req.used_len);
+			if (variant->readonly)
+				continue;
+			EXPECT_TRUE(blk_is_pattern(data, each, 0, i + n));
+			for (at = 0; at < bytes - bytes % each; at += each) {
+				ASSERT_EQ(each, pread(self->file, buf, each, 16 * 512 + at));
+				ASSERT_TRUE(blk_is_pattern(buf, each, 0, i + n));
+			}
+		}
 }
 
 /*

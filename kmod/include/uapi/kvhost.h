@@ -234,9 +234,9 @@ struct kvhost_blk_limits {
  * until they meet an error of their own. A request that was malformed, or asked
  * for what the disk does not have, is answered as always.
  *
- * Calls that need nothing in flight - stopping the queue, replacing the backend
- * or the memory table, the end of the owner - do not wait for a decision: the
- * requests held are answered IOERR then.
+ * Requests stay held while backend, memory table, dirty log and translations
+ * change. Stopping the queue, detaching the backend and the end of the owner do
+ * not wait for a decision: the requests held are answered IOERR then.
  */
 struct kvhost_blk_error {
 	__u32 size;
