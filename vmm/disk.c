@@ -59,7 +59,9 @@ static int open_failed(const struct disk *disk, int err)
 	case EACCES:
 	case EROFS:
 	case EPERM:
-		if (!disk->readonly)
+		if (access(disk->path, R_OK))
+			hint = "; let this account read it, or run as root";
+		else if (!disk->readonly)
 			hint = "; make it writable, or add readonly=on";
 		break;
 	}

@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "control.h"
 #include "options.h"
@@ -30,6 +31,18 @@ static const struct {
 	{ "128+N", "ended by signal N" },
 };
 
+/* Each queue takes two or three descriptors, so 64 queues exceed the usual 1024. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		log_warn("cannot raise the limit of open files: %m");
+}
+
 static int run(int argc, char **argv)
 {
 	struct options opt;
@@ -45,6 +58,7 @@ static int run(int argc, char **argv)
 		return err > 0 ? 0 : VM_EXIT_USAGE;
 	}
 	log_bounded();
+	raise_file_limit();
 	err = vm_create(&vm, &opt);
 	if (!err) {
 		err = vm_run(vm, &status);

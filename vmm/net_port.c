@@ -33,14 +33,28 @@
 /* What passt can take; the guest's packets are as large as they get. */
 #define PASST_MTU	65520
 
-static int failed(const struct net_port *port, const char *what, int err)
+static int open_failed(const struct net_port *port, const char *node, int err)
+{
+	const char *hint = "";
+
+	if (err == EPERM || err == EACCES)
+		hint = "; let this account read and write it, or run as root";
+	if (err == ENOENT || err == ENODEV)
+		hint = "; load the tun module";
+	log_error("--net: cannot open '%s' for '%s': %s%s", node, port->ifname, strerror(err),
+		  hint);
+	return -err;
+}
+
+/* An interface that is there, or that bridge= is about to make. */
+static int attach_failed(const struct net_port *port, int err)
 {
 	const char *hint = "";
 
 	switch (err) {
 	case EPERM:
 	case EACCES:
-		hint = "; run as root, or make the interface your own (ip tuntap ... user NAME)";
+		hint = "; make the interface your own (ip tuntap ... user NAME), or run as root";
 		break;
 	case EBUSY:
 		hint = "; another process has it";
@@ -48,13 +62,12 @@ static int failed(const struct net_port *port, const char *what, int err)
 	case EINVAL:
 		hint = "; with queues=1 it must not be multi_queue, with more it must be";
 		break;
-	case ENOENT:
-	case ENODEV:
-		hint = "; load the tun module";
-		break;
 	}
-	log_error("--net: cannot %s '%s': %s%s", what, port->ifname,
-		  strerror(err), hint);
+	if (strchr(port->ifname, '%'))
+		log_error("--net bridge: cannot make a tap: %s; run as root, or use tap=",
+			  strerror(err));
+	else
+		log_error("--net: cannot attach to '%s': %s%s", port->ifname, strerror(err), hint);
 	return -err;
 }
 
@@ -69,16 +82,16 @@ static int open_queue(struct net_port *port, const char *node, bool multi)
 	int hdr = NET_HDR_BYTES;
 
 	if (fd < 0)
-		return failed(port, "open the device node of", errno);
+		return open_failed(port, node, errno);
 	port->fds[port->nfds++] = fd;
 	memcpy(ifr.ifr_name, port->ifname, sizeof(ifr.ifr_name));
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
-		return failed(port, "attach to", errno);
+		return attach_failed(port, errno);
 	/* A template became a name. */
 	if (port->kind == NET_PORT_TAP)
 		memcpy(port->ifname, ifr.ifr_name, sizeof(port->ifname));
 	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr) < 0)
-		return failed(port, "set the header size of", errno);
+		return attach_failed(port, errno);
 	return 0;
 }
 

@@ -352,6 +352,11 @@ int options_parse(struct options *opt, int argc, char **argv)
 			  (unsigned long long)opt->memory);
 		return -EINVAL;
 	}
+	if (opt->nr_disks + opt->nr_nets > OPTIONS_DEVICES_MAX) {
+		log_error("--disk, --net: '%u' devices are more than the %d slots of the PCI bus",
+			  opt->nr_disks + opt->nr_nets, OPTIONS_DEVICES_MAX);
+		return -EINVAL;
+	}
 	if (!opt->kernel) {
 		log_error("no kernel to boot; add --kernel FILE, such as /boot/vmlinuz-*");
 		return -EINVAL;

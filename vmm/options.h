@@ -17,6 +17,7 @@
 #define OPTIONS_QUEUES_MAX	64
 #define OPTIONS_SERIAL_BYTES	20
 #define OPTIONS_NETS_MAX	8
+#define OPTIONS_DEVICES_MAX	31	/* slots of the PCI bus but the host bridge's */
 #define OPTIONS_NET_PAIRS_MAX	16
 
 enum disk_backend {

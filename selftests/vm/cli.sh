@@ -43,7 +43,7 @@ refused()
 
 run=(run --kernel "$KERNEL" --serial none)
 
-plan 55
+plan 61
 expect 'no command is wrong use' refused 2 help
 expect 'an unknown command is named' refused 2 "'start'" start
 expect 'no kernel is wrong use' refused 2 '--kernel' run
@@ -106,6 +106,59 @@ expect 'a node that is none is refused' \
 	refused 3 '/dev/null' "${run[@]}" --disk "path=$image,node=/dev/null"
 expect 'V18: more shared workers than queues are wrong use' \
 	refused 2 'workers=3' "${run[@]}" --disk "path=$image,queues=2,workers=3"
+
+# V12: more devices than slots, more descriptors than the soft limit.
+many=()
+for ((n = 0; n < 24; n++)); do
+	many+=(--disk "path=$image,readonly=on")
+done
+for ((n = 0; n < 8; n++)); do
+	many+=(--net user)
+done
+expect 'V12 more devices than slots are refused' refused 2 "'32'.* 31 " "${run[@]}" "${many[@]}"
+truncate -s 1M "$WORK/wide"
+prlimit --nofile=64:4096 "$VMM" "${run[@]}" --control "$WORK/wide.ctl" \
+	--disk "path=$WORK/wide,queues=64,backend=kernel" </dev/null >"$WORK/wide.out" 2>&1 &
+guest_pid=$!
+for ((try = 0; try < 200; try++)); do
+	"$VMM" ctl "$WORK/wide.ctl" status >"$WORK/out" 2>&1 && break
+	sleep 0.1
+done
+expect 'V12 a low soft limit of files is raised' [ "$try" -lt 200 ]
+guest_kill
+
+# V20: what an ordinary user may not do is told with its reason. as_user PATTERN ARGUMENT...
+as_user()
+{
+	local pattern=$1
+
+	shift
+	setpriv --reuid 65534 --regid 65534 --clear-groups timeout 20 "$VMM" "${run[@]}" "$@" \
+		</dev/null >"$WORK/out" 2>"$WORK/err"
+	[ $? = 3 ] && grep -q -- "$pattern" "$WORK/err" && return
+	diagnose "$WORK/err"
+	return 1
+}
+need_tun
+chmod 666 /dev/kvm
+install -m 200 /dev/null "$WORK/unreadable"
+truncate -s 1M "$WORK/unreadable"
+chown nobody "$WORK/unreadable"
+expect 'V20 a disk that cannot be read is told so' as_user 'account read it' \
+	--disk "path=$WORK/unreadable"
+ip link add kvhbr0 type bridge || exit 1
+at_exit ip link del kvhbr0
+ip tuntap add kvhtap0 mode tap user nobody || exit 1
+at_exit ip link del kvhtap0
+ip link add link kvhtap0 name kvhmv0 type macvtap || exit 1
+chmod 666 /dev/net/tun
+expect 'V20 a bridge names no template' as_user 'cannot make a tap.*root' --net bridge=kvhbr0
+expect 'V20 a macvtap names its node' \
+	as_user "'/dev/tap$(cat /sys/class/net/kvhmv0/ifindex)' for 'kvhmv0'" --net macvtap=kvhmv0
+chmod 600 /dev/net/tun
+expect 'V20 a tap of its own without the node is told of the node' \
+	as_user "'/dev/net/tun' for 'kvhtap0'.*read and write" --net tap=kvhtap0
+chmod 666 /dev/net/tun
 
 # V8: a disk that somebody else uses. Two VMs, then one and a mount.
 "$VMM" "${run[@]}" --control "$WORK/first" --disk "path=$image,length=1M,backend=user" \
