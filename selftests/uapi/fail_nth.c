@@ -95,7 +95,7 @@ static const struct step set_up[] = {
 static const struct step tear_down[] = {
 	PAIR(KVHOST_SET_VRING_ENABLE, off, KVHOST_SET_VRING_ENABLE, on),
 	STEP(VHOST_GET_VRING_BASE, base_out),
-	STEP(VHOST_RESET_OWNER, user),
+	PAIR(VHOST_RESET_OWNER, user, VHOST_SET_OWNER, user),
 };
 
 FIXTURE(fail_nth) {
