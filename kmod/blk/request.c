@@ -188,7 +188,11 @@ bool blk_req_more(struct blk_req *req)
 
 	if (req->error || !has_payload(req) || req->len == req->ask.len - req->at)
 		return false;
-	ret = blk_req_orphaned(req) ? -EINTR : blk_payload_unmap(req);
+	/* Whoever stands in for a dead worker must not wait for memory or the disk. */
+	if (blk_req_orphaned(req) || kvh_vq_worker_dead(req->bq->vq))
+		ret = -EINTR;
+	else
+		ret = blk_payload_unmap(req);
 	if (!ret) {
 		req->at += req->len;
 		req->moved = 0;

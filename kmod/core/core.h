@@ -602,6 +602,7 @@ void kvh_iotlb_clear_miss(struct kvh_vq *vq);
 /* pause.c */
 int kvh_dev_pause(struct kvh_dev *dev);
 void kvh_dev_unpause(struct kvh_dev *dev);
+void kvh_dev_pause_abort(struct kvh_dev *dev);
 
 /* msg.c */
 ssize_t kvh_dev_write_iter(struct kiocb *iocb, struct iov_iter *from);

@@ -177,9 +177,9 @@ static int dev_check_log(struct kvh_dev *dev, u64 base, u64 features)
 	for (i = 0; !ret && i < dev->nvqs; i++) {
 		struct kvh_vq *vq = &dev->vqs[i];
 
-		/* The worker may hold it as long as its disk makes it wait. */
-		if (mutex_lock_killable(&vq->lock))
-			return -EINTR;
+		ret = kvh_vq_lock(vq);
+		if (ret)
+			return ret;
 		if (vq->state != KVH_VQ_STOPPED)
 			ret = kvh_dirty_check(vq, vq->env.map, &vq->addr, base, features);
 		mutex_unlock(&vq->lock);

@@ -63,6 +63,32 @@ int kvh_dirty_check(const struct kvh_vq *vq, const struct kvh_memmap *map,
 	return 0;
 }
 
+/*
+ * Get hold of the bitmap's page at @uaddr. Whoever stands in for a dead worker has
+ * page faults disabled, which pinning does not heed.
+ */
+static struct page *dirty_page_get(u64 uaddr)
+{
+	struct page *page;
+	int n;
+
+	if (pagefault_disabled())
+		n = get_user_pages_fast_only(uaddr & PAGE_MASK, 1, FOLL_WRITE, &page);
+	else
+		n = pin_user_pages_fast(uaddr & PAGE_MASK, 1, FOLL_WRITE, &page);
+	return n == 1 ? page : NULL;
+}
+
+static void dirty_page_put(struct page *page)
+{
+	if (pagefault_disabled()) {
+		set_page_dirty_lock(page);
+		put_page(page);
+	} else {
+		unpin_user_pages_dirty_lock(&page, 1, true);
+	}
+}
+
 /* Set bits [@first, @last] of the bitmap; they lie in one page of it. */
 static int dirty_set(u64 base, u64 first, u64 last)
 {
@@ -70,16 +96,15 @@ static int dirty_set(u64 base, u64 first, u64 last)
 	struct page *page;
 	void *va;
 	u64 bit;
-	int ret;
 
-	ret = pin_user_pages_fast(uaddr & PAGE_MASK, 1, FOLL_WRITE, &page);
-	if (ret != 1)
+	page = dirty_page_get(uaddr);
+	if (!page)
 		return -EFAULT;
 	va = kmap_local_page(page);
 	for (bit = first; bit <= last; bit++)
 		set_bit((offset_in_page(base + bit / 8) * 8) + bit % 8, va);
 	kunmap_local(va);
-	unpin_user_pages_dirty_lock(&page, 1, true);
+	dirty_page_put(page);
 	return 0;
 }
 

@@ -228,6 +228,15 @@ static bool iotlb_memory_ok(const struct vhost_iotlb_msg *msg)
 	       access_ok((void __user *)(unsigned long)msg->uaddr, msg->size);
 }
 
+/* A caller that was killed in between has resumed queues that it waited for. */
+static void iotlb_unpause(struct kvh_dev *dev, int ret)
+{
+	if (ret == -EINTR)
+		kvh_dev_pause_abort(dev);
+	else
+		kvh_dev_unpause(dev);
+}
+
 static int iotlb_update(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 {
 	int ret = 0;
@@ -242,7 +251,7 @@ static int iotlb_update(struct kvh_dev *dev, const struct vhost_iotlb_msg *msg)
 		if (ret)
 			return ret;
 		ret = iotlb_replace(dev, msg, last);
-		kvh_dev_unpause(dev);
+		iotlb_unpause(dev, ret);
 	}
 	if (!ret)
 		iotlb_wake_waiters(dev, msg->iova, last);
@@ -262,7 +271,7 @@ static int iotlb_invalidate(struct kvh_dev *dev, const struct vhost_iotlb_msg *m
 	if (ret)
 		return ret;
 	ret = iotlb_drop(dev, msg->iova, last);
-	kvh_dev_unpause(dev);
+	iotlb_unpause(dev, ret);
 	return ret;
 }
 

@@ -22,11 +22,20 @@ static void vq_unpause(struct kvh_vq *vq)
 		kvh_vq_wake(vq);
 }
 
-/* Undo kvh_dev_pause() for a caller that is being killed and may wait for nothing. */
-static void dev_pause_abort(struct kvh_dev *dev)
+/**
+ * kvh_dev_pause_abort() - kvh_dev_unpause() for a caller that is being killed
+ * @dev: device, paused
+ *
+ * It waits for no lock of a queue: a worker may hold one while it waits for memory
+ * that only the caller's process can provide.
+ *
+ * Context: Process context, device lock held.
+ */
+void kvh_dev_pause_abort(struct kvh_dev *dev)
 {
 	unsigned int i;
 
+	lockdep_assert_held(&dev->lock);
 	for (i = 0; i < dev->nvqs; i++) {
 		if (dev->vqs[i].state == KVH_VQ_STOPPED)
 			continue;
@@ -72,7 +81,7 @@ int kvh_dev_pause(struct kvh_dev *dev)
 			continue;
 		/* A turn that began before the store above is over after this. */
 		if (vq_await_turn(&dev->vqs[i])) {
-			dev_pause_abort(dev);
+			kvh_dev_pause_abort(dev);
 			return -EINTR;
 		}
 	}

@@ -112,8 +112,16 @@ void kvh_vq_resume(struct kvh_vq *vq)
 }
 EXPORT_SYMBOL_GPL(kvh_vq_resume);
 
-/* Was the worker's thread killed with the owner? Then nobody decides any more. */
-static bool vq_worker_dead(const struct kvh_vq *vq)
+/**
+ * kvh_vq_worker_dead() - was the worker's thread killed with the owner?
+ * @vq: queue
+ *
+ * Nobody decides about the queue any more, so nothing new may begin for it.
+ *
+ * Context: Any, lockless.
+ * Return: true if so
+ */
+bool kvh_vq_worker_dead(const struct kvh_vq *vq)
 {
 	const struct kvh_worker *worker;
 	bool dead;
@@ -124,6 +132,7 @@ static bool vq_worker_dead(const struct kvh_vq *vq)
 	rcu_read_unlock();
 	return dead;
 }
+EXPORT_SYMBOL_GPL(kvh_vq_worker_dead);
 
 /**
  * kvh_vq_held() - does the owner wait for chains in flight?
@@ -139,7 +148,7 @@ static bool vq_worker_dead(const struct kvh_vq *vq)
  */
 bool kvh_vq_held(const struct kvh_vq *vq)
 {
-	return READ_ONCE(vq->hold) >= KVH_HOLD_DRAIN || vq_worker_dead(vq);
+	return READ_ONCE(vq->hold) >= KVH_HOLD_DRAIN || kvh_vq_worker_dead(vq);
 }
 EXPORT_SYMBOL_GPL(kvh_vq_held);
 
@@ -155,6 +164,6 @@ EXPORT_SYMBOL_GPL(kvh_vq_held);
  */
 bool kvh_vq_stopping(const struct kvh_vq *vq)
 {
-	return READ_ONCE(vq->hold) == KVH_HOLD_STOP || vq_worker_dead(vq);
+	return READ_ONCE(vq->hold) == KVH_HOLD_STOP || kvh_vq_worker_dead(vq);
 }
 EXPORT_SYMBOL_GPL(kvh_vq_stopping);

@@ -141,6 +141,7 @@ void kvh_vq_unkeep(struct kvh_vq *vq);
 void kvh_vq_drop(struct kvh_vq *vq, const struct kvh_chain *chain);
 bool kvh_vq_held(const struct kvh_vq *vq);
 bool kvh_vq_stopping(const struct kvh_vq *vq);
+bool kvh_vq_worker_dead(const struct kvh_vq *vq);
 void kvh_vq_signal_error(struct kvh_vq *vq);
 void kvh_vq_malformed(struct kvh_vq *vq);
 void kvh_vq_wake(struct kvh_vq *vq);
