@@ -169,7 +169,7 @@ struct blk_req {
  * @free:      stack of unused ones
  * @nr_free:   its height
  * @pages:     pages in use, see %BLK_QUEUE_PAGES
- * @drained:   jiffies when a range first saw a drain, 0 if there is none; lockless
+ * @drained:   jiffies when a long request first saw a drain, 0 if there is none; lockless
  * @done:      finished requests, pushed from any context
  * @submitter: the worker while it starts requests: it will look at @done
  *             itself, so completions in its context need not wake it
@@ -246,6 +246,7 @@ int blk_payload_unmap(struct blk_req *req);
 void blk_payload_forget(struct blk_req *req);
 
 /* range.c */
+bool blk_queue_cut(struct blk_queue *bq);
 int blk_range_start(struct blk_req *req, const struct kvh_seg *segs, u64 off);
 int blk_range_recheck(struct blk_req *req);
 void blk_range_submit(struct blk_req *req);

@@ -41,27 +41,37 @@ struct range_walk {
 	bool written;
 };
 
-/*
- * Return: 0 to go on, -EINTR if nobody waits for the request any more. All
- * requests of a queue are given the same time, which begins when the first of them
- * sees the drain.
+/**
+ * blk_queue_cut() - has a drain waited long enough for requests that take long?
+ * @bq: queue
+ *
+ * All requests of a queue are given the same time, %RANGE_GRACE. It begins when the
+ * first of them asks during the drain.
+ *
+ * Context: Any, while a request of the queue is in flight.
+ * Return: true if the request that asks has to end
  */
-static int walk_check(struct range_walk *w)
+bool blk_queue_cut(struct blk_queue *bq)
 {
-	struct blk_queue *bq = w->req->bq;
 	unsigned long since;
 
-	if (blk_req_orphaned(w->req))
-		return -EINTR;
 	if (!kvh_vq_held(bq->vq)) {
 		WRITE_ONCE(bq->drained, 0);
-		return 0;
+		return false;
 	}
 	since = READ_ONCE(bq->drained);
 	if (!since)
 		/* 0 means no drain. */
 		WRITE_ONCE(bq->drained, jiffies | 1);
-	w->cut = since && time_after(jiffies, since + RANGE_GRACE);
+	return since && time_after(jiffies, since + RANGE_GRACE);
+}
+
+/* Return: 0 to go on, -EINTR if nobody waits for the request any more */
+static int walk_check(struct range_walk *w)
+{
+	if (blk_req_orphaned(w->req))
+		return -EINTR;
+	w->cut = blk_queue_cut(w->req->bq);
 	return w->cut ? -EINTR : 0;
 }
 
@@ -137,6 +147,9 @@ static int range_one(struct range_walk *w, const struct kvh_blk_range *r)
 	u64 base = disk->bdev ? get_start_sect(disk->bdev) << SECTOR_SHIFT : 0;
 	int ret = 0;
 
+	/* Steps that grew while holes were punched are too long for writing. */
+	if (!r->unmap)
+		w->step = KVH_STEP_FIRST;
 	for (; !ret && pos < end; pos = to) {
 		ret = walk_check(w);
 		if (ret)

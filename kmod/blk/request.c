@@ -66,6 +66,9 @@ static int start_rw(struct blk_req *req, bool write)
 	ret = blk_payload_map(req);
 	if (ret)
 		return ret;
+	/* Requests are begun while no drain is on, so this is of an earlier one. */
+	if (req->len < req->ask.len)
+		WRITE_ONCE(req->bq->drained, 0);
 	submit_rw(req);
 	return 0;
 }
@@ -152,13 +155,15 @@ void blk_req_start(struct blk_req *req, const struct kvh_chain *chain)
 	req->durable = false;
 	req->refused = false;
 	req->at = 0;
+	req->len = 0;
 	req->moved = 0;
 	req->segs = NULL;
 	req->ranges = NULL;
 	atomic_set(&req->pending, 1);
 	if (!req_parse(req)) {
-		/* blk_req_finish() drops it. */
+		/* blk_req_finish() drops it. What the slot's last request asked for must go. */
 		req->status_at.len = 0;
+		memset(&req->ask, 0, sizeof(req->ask));
 		kvh_vq_malformed(req->bq->vq);
 		blk_req_done(req);
 		return;
@@ -186,10 +191,10 @@ bool blk_req_more(struct blk_req *req)
 	struct blk_plug plug;
 	int ret;
 
-	if (req->error || !has_payload(req) || req->len == req->ask.len - req->at)
+	if (req->error || !req->len || !has_payload(req) || req->len == req->ask.len - req->at)
 		return false;
 	/* Whoever stands in for a dead worker must not wait for memory or the disk. */
-	if (blk_req_orphaned(req) || kvh_vq_worker_dead(req->bq->vq))
+	if (blk_req_orphaned(req) || kvh_vq_worker_dead(req->bq->vq) || blk_queue_cut(req->bq))
 		ret = -EINTR;
 	else
 		ret = blk_payload_unmap(req);

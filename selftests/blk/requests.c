@@ -7,6 +7,7 @@
  * never exceeds what was written into the writable part (CORE-003, CORE-027,
  * CVE-2024-8612): that part is poisoned beforehand.
  */
+#include <sys/mman.h>
 #include "disk.h"
 
 #define LEN	4096u
@@ -311,6 +312,57 @@ TEST_F(requests, CORE_017_CORE_036_the_position_wraps)
 	for (i = 0; i < 20; i++)
 		ASSERT_EQ(VIRTIO_BLK_S_OK, blk_do(&r, &k.q[0], VIRTIO_BLK_T_IN, i, 512));
 	kvhost_close(&k);
+}
+
+/* Bytes of a file, and how many at its front are the disk. */
+#define FILE_BYTES	(1u << 20)
+#define DISK_BYTES	(FILE_BYTES / 2)
+
+/* Whether all bytes of the file behind the disk are as they were made. */
+static bool rest_unchanged(int fd)
+{
+	static u8 buf[FILE_BYTES - DISK_BYTES];
+	unsigned int i;
+
+	must(pread(fd, buf, sizeof(buf), DISK_BYTES) == sizeof(buf), "pread: %m");
+	for (i = 0; i < sizeof(buf) && buf[i] == 0x5a; i++)
+		;
+	return i == sizeof(buf);
+}
+
+/*
+ * A slot's last request was refused because it is not on the disk. A chain without a
+ * header that comes next in that slot is dropped, and nothing of that request is done.
+ */
+TEST(a_malformed_chain_takes_up_nothing_of_the_request_before)
+{
+	struct kvhost_opts o = { .length = DISK_BYTES };
+	int fd = memfd_create("disk", MFD_CLOEXEC);
+	static u8 fill[FILE_BYTES];
+	struct vq_buf bufs[3];
+	struct blkreq r;
+	struct kvhost k;
+	unsigned int n;
+
+	memset(fill, 0x5a, sizeof(fill));
+	ASSERT_EQ((ssize_t)sizeof(fill), write(fd, fill, sizeof(fill)));
+	o.fd = fd;
+	start(&k, &r, &o);
+	EXPECT_EQ(VIRTIO_BLK_S_OK, blk_do(&r, &k.q[0], VIRTIO_BLK_T_OUT, 0, LEN));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+		  blk_do(&r, &k.q[0], VIRTIO_BLK_T_OUT, DISK_BYTES >> 9, LEN));
+	blkreq_set(&r, VIRTIO_BLK_T_OUT, 0, 4 * LEN);
+	gmem_fill(&k.mem, r.data, 0xff, 4 * LEN);
+	n = blkreq_plain(&r, bufs);
+	bufs[0].gpa = GMEM_HOLE_GPA;
+	ASSERT_LE(0, vq_add(&k.q[0], bufs, n, NULL, &r));
+	vq_kick(&k.q[0]);
+	EXPECT_TRUE(kvhost_wait_state(&k, 0, KVHOST_VRING_BROKEN));
+	EXPECT_TRUE(kvhost_wait_idle(&k, 0));
+	kvhost_enable(&k, 0, 0);
+	EXPECT_TRUE(rest_unchanged(fd));
+	kvhost_close(&k);
+	close(fd);
 }
 
 static void __attribute__((constructor)) make_disks(void)
