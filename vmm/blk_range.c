@@ -175,6 +175,9 @@ static int carry_out_steps(struct blk_ranger *r, const struct blk_request *req,
 	uint64_t end = pos + range->bytes, to, begun;
 	int ret = 0;
 
+	/* Steps that grew while holes were punched are too long for writing. */
+	if (!range->unmap)
+		r->step = KVH_STEP_FIRST;
 	for (; !ret && pos < end; pos = to) {
 		if (is_cut(r, req))
 			return -EINTR;

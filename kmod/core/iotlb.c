@@ -156,11 +156,17 @@ static int vq_let_go(struct kvh_vq *vq, u64 first, u64 last)
 	mutex_unlock(&vq->lock);
 	if (busy)
 		ret = kvh_vq_hold(vq);
-	if (!ring || ret)
+	if (ret || (!ring && !busy))
 		return ret;
-	/* The worker looks for the ring anew when it next has work. */
 	mutex_lock(&vq->lock);
-	kvh_vq_unmap(vq);
+	if (busy) {
+		/* Drained queues may have turns, in which what is kept is answered. */
+		WRITE_ONCE(vq->hold, KVH_HOLD_PAUSE);
+		vq->owed = true;
+	}
+	/* The worker looks for the ring anew when it next has work. */
+	if (ring)
+		kvh_vq_unmap(vq);
 	mutex_unlock(&vq->lock);
 	return 0;
 }

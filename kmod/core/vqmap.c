@@ -7,6 +7,7 @@
  * they mean, and the owner's message unmaps it when that changes. The position
  * survives.
  */
+#include <linux/overflow.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include "core.h"
@@ -37,6 +38,9 @@ static int vq_part_find(struct kvh_vq *vq, u64 addr, size_t len, bool write,
 	u64 uaddr = addr, run = len, off;
 	int ret = 0;
 
+	/* A part that wraps would be missed when one end of it changes. */
+	if (check_add_overflow(addr, (u64)len - 1, &off))
+		return -EFAULT;
 	for (off = 0; !ret && off < len; off += run) {
 		if (vq->env.iotlb)
 			ret = kvh_iotlb_find(vq, addr + off, len - off, write, &uaddr, &run);
