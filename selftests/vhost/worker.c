@@ -300,7 +300,7 @@ static void ask_trait(struct side *s, const struct row *row, struct answer *a)
 static const struct row rows[] = {
 	TRAIT(WHOSE), TRAIT(NICE), TRAIT(PROCESSORS), TRAIT(CGROUP), TRAIT(LATER_CGROUP),
 	TRAIT(PIDS_MAX, .differs = D_THREAD_LIMITS, .on = K_RING_RESET),
-	TRAIT(NPROC, .differs = D_THREAD_LIMITS, .on = K_RING_RESET), FORKED(WHOSE, 0),
+	TRAIT(NPROC, .differs = D_THREAD_LIMITS), FORKED(WHOSE, 0),
 	FORKED(NICE, 0), FORKED(CGROUP, 0), FORKED(LATER_CGROUP, 0), FORKED(PIDS_MAX, 0),
 	FORKED(WHOSE, 1),
 };
