@@ -20,15 +20,9 @@
 #include <uapi/kvhost.h>
 #include <kvhost.h>
 #include "blk_hdr.h"
+#include "budget.h"
 #include "halt.h"
 #include "limit.h"
-
-/*
- * Pages a queue may have in use for the payload of requests in flight; a
- * single request may go beyond. What a guest can pin or have copied is so
- * bounded by the number of queues, whatever their size.
- */
-#define BLK_QUEUE_PAGES	8192u
 
 struct bio_set;
 struct block_device;
@@ -89,11 +83,13 @@ struct blk_disk {
  *         queue runs
  * @limit: how fast it may be used
  * @halt:  queues that stopped at an error of it
+ * @budget: pages that requests may have in use
  */
 struct blk_dev {
 	struct blk_disk *disk;
 	struct blk_limit limit;
 	struct blk_halt halt;
+	struct blk_budget budget;
 };
 
 /* Segments of a chain kept inside struct blk_req, without an allocation. */
@@ -112,7 +108,7 @@ struct blk_dev {
  * @durable:   a write has to be on the medium before it is used
  * @error:     first error of the disk, 0 or -errno; written by any context
  * @pending:   parts the disk has not finished
- * @cost:      pages charged to blk_queue.pages
+ * @cost:      pages charged to blk_queue.share
  * @at:        payload bytes before the piece at hand
  * @len:       payload bytes of that piece
  * @moved:     bytes of the piece that a file has transferred so far
@@ -168,7 +164,9 @@ struct blk_req {
  * @reqs:      as many requests as the queue has descriptors
  * @free:      stack of unused ones
  * @nr_free:   its height
- * @pages:     pages in use, see %BLK_QUEUE_PAGES
+ * @budget:    pages of the device
+ * @share:     what we have of them
+ * @typical:   pages the request that began last may have needed, at least 1
  * @drained:   jiffies when a long request first saw a drain, 0 if there is none; lockless
  * @done:      finished requests, pushed from any context
  * @submitter: the worker while it starts requests: it will look at @done
@@ -184,7 +182,9 @@ struct blk_queue {
 	struct blk_req *reqs;
 	struct blk_req **free;
 	unsigned int nr_free;
-	u32 pages;
+	struct blk_budget *budget;
+	struct blk_share share;
+	u32 typical;
 	unsigned long drained;
 	struct llist_head done;
 	struct task_struct *submitter;
@@ -222,12 +222,21 @@ static inline bool blk_req_orphaned(const struct blk_req *req)
 	return kvh_dev_ending(kvh_vq_dev(req->bq->vq));
 }
 
+/* Most pages that the payload of a chain can touch. */
+static inline u32 blk_chain_pages(const struct kvh_chain *c)
+{
+	return (c->read_len >> PAGE_SHIFT) + (c->write_len >> PAGE_SHIFT) +
+	       2 * (c->n_read + c->n_write);
+}
+
 /* queue.c */
 int blk_queue_start(struct kvh_vq *vq);
 void blk_queue_stop(struct kvh_vq *vq);
 void blk_queue_serve(struct kvh_vq *vq);
 void blk_queue_reap(struct kvh_vq *vq);
 bool blk_queue_pending(struct kvh_vq *vq);
+bool blk_queue_charge(struct blk_queue *bq, const struct kvh_chain *c, u32 *pages);
+void blk_queue_settle(struct blk_queue *bq, struct blk_req *req);
 void blk_queue_put(struct blk_queue *bq, struct blk_req *req);
 
 /* touches.c */
@@ -242,6 +251,8 @@ void blk_req_finish(struct blk_req *req);
 
 /* payload.c */
 int blk_payload_map(struct blk_req *req);
+int blk_payload_next(struct blk_req *req);
+u32 blk_payload_pages(const struct blk_req *req);
 int blk_payload_unmap(struct blk_req *req);
 void blk_payload_forget(struct blk_req *req);
 

@@ -143,6 +143,7 @@ bool blk_halt_keep(struct blk_queue *bq, struct blk_req *req)
 	if (likely(!req->error) || !halts(req) || kvh_vq_stopping(bq->vq))
 		return false;
 	blk_req_suspend(req);
+	blk_queue_settle(bq, req);
 	spin_lock(&h->lock);
 	halt_note(h, req);
 	llist_add(&req->done, &bq->halted.reqs);
@@ -194,9 +195,12 @@ static void halt_retry(struct blk_queue *bq)
 	blk_start_plug(&plug);
 	while (bq->halted.again) {
 		req = llist_entry(bq->halted.again, struct blk_req, done);
+		if (!blk_queue_charge(bq, &req->chain, &req->cost))
+			break;
 		bq->halted.again = req->done.next;
 		kvh_vq_unkeep(bq->vq);
 		blk_req_retry(req);
+		blk_queue_settle(bq, req);
 	}
 	blk_finish_plug(&plug);
 }

@@ -131,6 +131,32 @@ static void limit_queue(struct blk_limit *l, struct blk_waiter *w, u64 bytes)
 }
 
 /**
+ * __blk_limit_room() - blk_limit_room() where there are limits
+ * @l: limits
+ * @w: the queue's place in the line
+ *
+ * Context: Worker, queue lock held.
+ * Return: requests that may begin; 0 if the queue stands in line
+ */
+unsigned int __blk_limit_room(struct blk_limit *l, struct blk_waiter *w)
+{
+	unsigned long flags;
+	unsigned int n = 0;
+
+	spin_lock_irqsave(&l->lock, flags);
+	/* While queues wait, each begins one request at a time. */
+	if (!kvh_limits_on(&l->limits))
+		n = KVH_BATCH;
+	else if (limit_may_try(l, w))
+		n = kvh_limits_room(&l->limits, w->bytes, ktime_get_ns(), l->turn == w,
+				    list_empty(&l->line) ? KVH_BATCH : 1);
+	if (!n)
+		limit_queue(l, w, w->bytes);
+	spin_unlock_irqrestore(&l->lock, flags);
+	return n;
+}
+
+/**
  * __blk_limit_take() - blk_limit_take() where there are limits
  * @l:     limits
  * @w:     the queue's place in the line
@@ -150,6 +176,7 @@ bool __blk_limit_take(struct blk_limit *l, struct blk_waiter *w, u64 bytes)
 	ok = !kvh_limits_on(&l->limits) ||
 	     (limit_may_try(l, w) &&
 	      kvh_limits_take(&l->limits, bytes, ktime_get_ns(), l->turn == w));
+	w->bytes = bytes;
 	if (ok)
 		limit_dequeue(l, w);
 	else

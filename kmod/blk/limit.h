@@ -17,7 +17,7 @@ struct kvhost_blk_limits;
  * struct blk_waiter - a queue's place in the line
  * @vq:    the queue; constant
  * @node:  on blk_limit.line while the queue waits; under blk_limit.lock
- * @bytes: payload of the request that has to wait; under blk_limit.lock
+ * @bytes: payload of the request that asked last; under blk_limit.lock
  */
 struct blk_waiter {
 	struct kvh_vq *vq;
@@ -47,10 +47,24 @@ struct blk_limit {
 void blk_limit_init(struct blk_limit *l);
 void blk_limit_exit(struct blk_limit *l);
 void blk_waiter_init(struct blk_waiter *w, struct kvh_vq *vq);
+unsigned int __blk_limit_room(struct blk_limit *l, struct blk_waiter *w);
 bool __blk_limit_take(struct blk_limit *l, struct blk_waiter *w, u64 bytes);
 void blk_limit_leave(struct blk_limit *l, struct blk_waiter *w);
 int blk_limit_set(struct blk_limit *l, const struct kvhost_blk_limits *set);
 void blk_limit_get(struct blk_limit *l, struct kvhost_blk_limits *get);
+
+/**
+ * blk_limit_room() - how many requests like the last may begin now?
+ * @l: limits of its device
+ * @w: its queue's place in the line
+ *
+ * Context: Worker, queue lock held.
+ * Return: at most a batch; 0: the queue is woken when it is its turn
+ */
+static inline unsigned int blk_limit_room(struct blk_limit *l, struct blk_waiter *w)
+{
+	return likely(!READ_ONCE(l->on)) ? KVH_BATCH : __blk_limit_room(l, w);
+}
 
 /**
  * blk_limit_take() - may a request begin now?

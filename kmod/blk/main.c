@@ -20,6 +20,7 @@ static int blk_open(struct kvh_dev *dev)
 		return -ENOMEM;
 	blk_limit_init(&bd->limit);
 	blk_halt_init(&bd->halt);
+	blk_budget_init(&bd->budget);
 	kvh_dev_set_private(dev, bd);
 	return 0;
 }

@@ -15,9 +15,6 @@
 #include <linux/virtio_blk.h>
 #include "blk.h"
 
-/* Pages of one piece: 16 MiB, cut into as many segments as a chain can have. */
-#define PIECE_PAGES	((16u << (20 - PAGE_SHIFT)) + 2 * KVH_CHAIN_SEGS_MAX)
-
 static bool is_read(const struct blk_req *req)
 {
 	return req->ask.type == VIRTIO_BLK_T_IN;
@@ -106,6 +103,25 @@ static bool pin_aligned(const struct blk_req *req)
 	return true;
 }
 
+static int piece_copy(struct blk_req *req)
+{
+	const struct kvh_seg *segs;
+	unsigned int n;
+	u64 off;
+	int ret;
+
+	ret = is_read(req) ? payload_keep_segs(req) : 0;
+	if (ret)
+		return ret;
+	segs = payload_segs(req, &n, &off);
+	ret = blk_bounce_get(req, segs, n, off);
+	if (ret)
+		return ret;
+	req->has_copy = true;
+	req->bounced = true;
+	return 0;
+}
+
 /* Get hold of the piece's pages, or of a copy. */
 static int piece_map(struct blk_req *req)
 {
@@ -123,23 +139,12 @@ static int piece_map(struct blk_req *req)
 		return 0;
 	req->has_pin = false;
 	kvh_pin_put(&req->pin, req->bq->vq);
-	if (is_read(req)) {
-		ret = payload_keep_segs(req);
-		if (ret)
-			return ret;
-		segs = payload_segs(req, &n, &off);
-	}
-	ret = blk_bounce_get(req, segs, n, off);
-	if (ret)
-		return ret;
-	req->has_copy = true;
-	req->bounced = true;
-	return 0;
+	return piece_copy(req);
 }
 
 /**
  * blk_payload_map() - get hold of the piece that begins at blk_req.at
- * @req: read or write, nothing of it mapped
+ * @req: read or write, nothing of it mapped; @cost is the most pages of the piece
  *
  * Context: Worker, queue lock held.
  * Return: 0; -EFAULT if the payload is not in guest memory or cannot be accessed
@@ -150,13 +155,60 @@ int blk_payload_map(struct blk_req *req)
 	bool stops = req->disk->flags & KVHOST_BLK_STOP_ON_ERROR;
 	int ret;
 
-	req->len = piece_bytes(req, PIECE_PAGES);
+	if (likely(!req->at && blk_chain_pages(&req->chain) <= req->cost))
+		req->len = req->ask.len;
+	else
+		req->len = piece_bytes(req, req->cost);
 	if (stops || req->len < req->ask.len) {
 		ret = payload_keep_segs(req);
 		if (ret)
 			return ret;
 	}
-	return piece_map(req);
+	if (likely(req->len))
+		return piece_map(req);
+	/* A block of the disk in more pages than there may be is one page as a copy. */
+	req->len = req->disk->limits.lbs;
+	return piece_copy(req);
+}
+
+/**
+ * blk_payload_next() - get hold of the piece behind the one at hand
+ * @req: read or write, nothing of it mapped; there is more of it
+ *
+ * It uses the pages of the one before, and more if there are some.
+ *
+ * Context: Worker, queue lock held.
+ * Return: as blk_payload_map()
+ */
+int blk_payload_next(struct blk_req *req)
+{
+	struct blk_queue *bq = req->bq;
+	u32 more = min(blk_share_room(bq->budget, &bq->share),
+		       BLK_PIECE_PAGES - min(req->cost, BLK_PIECE_PAGES));
+
+	if (blk_share_take(bq->budget, &bq->share, more))
+		req->cost += more;
+	req->at += req->len;
+	req->moved = 0;
+	return blk_payload_map(req);
+}
+
+/**
+ * blk_payload_pages() - tell how many pages a request has in use
+ * @req: request
+ *
+ * A request with pieces to come keeps what it was granted.
+ *
+ * Context: Worker, queue lock held.
+ * Return: pages; none are counted of memory that is pinned for longer
+ */
+u32 blk_payload_pages(const struct blk_req *req)
+{
+	u32 pages = req->has_copy || (req->has_pin && !req->pin.borrowed) ? req->pin.nr : 0;
+
+	if ((req->has_pin || req->has_copy) && req->len < req->ask.len)
+		return max(pages, req->cost);
+	return pages;
 }
 
 /**

@@ -29,6 +29,9 @@ int blk_queue_start(struct kvh_vq *vq)
 	bq->vq = vq;
 	bq->stats = kvh_vq_stats(vq);
 	bq->limit = &blk_vq_dev(vq)->limit;
+	bq->budget = &blk_vq_dev(vq)->budget;
+	blk_share_init(&bq->share, vq);
+	bq->typical = 1;
 	blk_waiter_init(&bq->waiter, vq);
 	init_llist_head(&bq->done);
 	bq->reqs = kvcalloc(n, sizeof(*bq->reqs), GFP_KERNEL_ACCOUNT);
@@ -59,23 +62,12 @@ void blk_queue_stop(struct kvh_vq *vq)
 	struct blk_queue *bq = kvh_vq_private(vq);
 
 	blk_limit_leave(bq->limit, &bq->waiter);
+	blk_share_leave(bq->budget, &bq->share);
 	blk_halt_remove(bq);
 	kvh_vq_set_private(vq, NULL);
 	kvfree(bq->free);
 	kvfree(bq->reqs);
 	kfree(bq);
-}
-
-/* Most pages the payload of a chain can touch. */
-static u32 chain_cost(const struct kvh_chain *c)
-{
-	return (c->read_len >> PAGE_SHIFT) + (c->write_len >> PAGE_SHIFT) +
-	       2 * (c->n_read + c->n_write);
-}
-
-static bool queue_has_room(const struct blk_queue *bq)
-{
-	return bq->pages < BLK_QUEUE_PAGES;
 }
 
 /* Header and status are no payload; a chain without them is paid for as it is. */
@@ -86,21 +78,99 @@ static u64 chain_bytes(const struct kvh_chain *c)
 	return n - min_t(u64, n, sizeof(struct virtio_blk_outhdr) + 1);
 }
 
-/* May the next chain begin? If not, something wakes the queue when it may. */
-static bool queue_may_begin(struct blk_queue *bq, const struct kvh_chain *c)
+/**
+ * blk_queue_charge() - have pages for a request, or for a piece of it
+ * @bq:    queue
+ * @c:     its chain
+ * @pages: result: how many it may use
+ *
+ * Context: Worker, queue lock held.
+ * Return: true if it may begin; else the queue tries again when a request of it
+ * ends, or when it is woken
+ */
+bool blk_queue_charge(struct blk_queue *bq, const struct kvh_chain *c, u32 *pages)
 {
-	return !blk_halt_stopped(bq) && queue_has_room(bq) &&
-	       blk_limit_take(bq->limit, &bq->waiter, chain_bytes(c));
+	*pages = min(blk_chain_pages(c), BLK_PIECE_PAGES);
+	if (bq->share.used)
+		return blk_share_take_or_wait(bq->budget, &bq->share, *pages);
+	if (blk_share_take(bq->budget, &bq->share, *pages))
+		return true;
+	*pages = BLK_SHARE_PAGES;
+	return blk_share_take(bq->budget, &bq->share, *pages);
 }
 
-static void queue_begin(struct blk_queue *bq, const struct kvh_chain *chain)
+/**
+ * blk_queue_settle() - charge a request for the pages that it uses
+ * @bq:  queue
+ * @req: request just begun
+ *
+ * Context: Worker, queue lock held.
+ */
+void blk_queue_settle(struct blk_queue *bq, struct blk_req *req)
+{
+	u32 pages = blk_payload_pages(req);
+
+	if (pages < req->cost)
+		blk_share_put(bq->budget, &bq->share, req->cost - pages);
+	else if (pages > req->cost)
+		blk_share_force(bq->budget, &bq->share, pages - req->cost);
+	req->cost = pages;
+}
+
+/*
+ * How many chains are worth reading? Fewer than a batch if that many cannot begin,
+ * because each that is put back is read again. Return: 0 if none may begin; then
+ * something wakes the queue when one may
+ */
+static unsigned int queue_wanted(struct blk_queue *bq)
+{
+	unsigned int n;
+	u32 room;
+
+	if (blk_halt_stopped(bq))
+		return 0;
+	n = blk_limit_room(bq->limit, &bq->waiter);
+	room = blk_share_room(bq->budget, &bq->share);
+	if (likely(!n || room >= n * bq->typical))
+		return n;
+	if (room < bq->typical && bq->share.used &&
+	    !blk_share_may_take(bq->budget, &bq->share, bq->typical))
+		return 0;
+	return max(room / bq->typical, 1u);
+}
+
+/* May the next chain begin? If not, something wakes the queue when it may. */
+static bool queue_may_begin(struct blk_queue *bq, const struct kvh_chain *c, u32 *pages)
+{
+	if (blk_halt_stopped(bq) || !blk_queue_charge(bq, c, pages))
+		return false;
+	if (blk_limit_take(bq->limit, &bq->waiter, chain_bytes(c)))
+		return true;
+	blk_share_put(bq->budget, &bq->share, *pages);
+	return false;
+}
+
+static void queue_begin(struct blk_queue *bq, const struct kvh_chain *chain, u32 pages)
 {
 	struct blk_req *req = bq->free[--bq->nr_free];
 
 	req->taken = bq->now;
-	req->cost = chain_cost(chain);
-	bq->pages += req->cost;
+	req->cost = pages;
+	bq->typical = pages;
 	blk_req_start(req, chain);
+	blk_queue_settle(bq, req);
+}
+
+/* Begin chains just read. Return: how many */
+static int queue_begin_batch(struct blk_queue *bq, const struct kvh_chain *chains, int n)
+{
+	u32 pages;
+	int i;
+
+	bq->now = local_clock();
+	for (i = 0; i < n && queue_may_begin(bq, &chains[i], &pages); i++)
+		queue_begin(bq, &chains[i], pages);
+	return i;
 }
 
 /**
@@ -113,21 +183,25 @@ void blk_queue_serve(struct kvh_vq *vq)
 {
 	struct blk_queue *bq = kvh_vq_private(vq);
 	const struct kvh_chain *chains;
+	unsigned int begun = 0, max;
 	struct blk_plug plug;
-	unsigned int begun = 0;
-	bool go = true;
 	int i, n;
 
 	WRITE_ONCE(bq->submitter, current);
 	blk_start_plug(&plug);
-	while (go && (n = kvh_vq_take(vq, &chains))) {
-		bq->now = local_clock();
-		for (i = 0; i < n && (go = queue_may_begin(bq, &chains[i])); i++)
-			queue_begin(bq, &chains[i]);
-		/* Taken again when something in flight has finished, or in time. */
-		kvh_vq_untake(vq, &chains[i], n - i);
+	while ((max = queue_wanted(bq)) && (n = kvh_vq_take_max(vq, &chains, max))) {
+		i = queue_begin_batch(bq, chains, n);
 		begun += i;
+		if (i < n) {
+			/* Taken again when something in flight has finished, or in time. */
+			kvh_vq_untake(vq, &chains[i], n - i);
+			max = 0;
+			break;
+		}
 	}
+	/* Doorbells would tell nothing. */
+	if (!max)
+		kvh_vq_park(vq);
 	blk_finish_plug(&plug);
 	WRITE_ONCE(bq->submitter, NULL);
 	if (begun)
@@ -144,7 +218,7 @@ void blk_queue_serve(struct kvh_vq *vq)
 void blk_queue_put(struct blk_queue *bq, struct blk_req *req)
 {
 	blk_req_finish(req);
-	bq->pages -= req->cost;
+	blk_queue_settle(bq, req);
 	bq->free[bq->nr_free++] = req;
 }
 
@@ -169,6 +243,9 @@ void blk_queue_reap(struct kvh_vq *vq)
 		if (!blk_req_more(req) && !blk_halt_keep(bq, req))
 			blk_queue_put(bq, req);
 	}
+	/* What was to be tried again and found no pages has some now: nothing else wakes us. */
+	if (unlikely(bq->halted.again))
+		blk_halt_reap(bq);
 }
 
 /**

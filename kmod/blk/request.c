@@ -198,11 +198,8 @@ bool blk_req_more(struct blk_req *req)
 		ret = -EINTR;
 	else
 		ret = blk_payload_unmap(req);
-	if (!ret) {
-		req->at += req->len;
-		req->moved = 0;
-		ret = blk_payload_map(req);
-	}
+	if (!ret)
+		ret = blk_payload_next(req);
 	if (ret) {
 		req->refused = true;
 		blk_req_error(req, ret);

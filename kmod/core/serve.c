@@ -85,7 +85,12 @@ static bool vq_may_take(const struct kvh_vq *vq)
  */
 static void vq_reap(struct kvh_vq *vq)
 {
+	unsigned int before = vq->in_flight;
+
 	vq->dev->backend->reap(vq);
+	/* What has ended may be all that the backend waited for. */
+	if (vq->in_flight != before)
+		vq->parked = false;
 	if (vq->unflushed >= kvh_poll_limit(vq) || !vq_may_take(vq))
 		vq_flush(vq);
 }

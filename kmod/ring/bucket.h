@@ -175,6 +175,39 @@ static inline bool kvh_limits_take(struct kvh_limits *l, u64 bytes, u64 now, boo
 	return true;
 }
 
+/* How many requests of @n units fit, at most @max. */
+static inline u64 kvh_bucket_room(const struct kvh_bucket *b, u64 n, u64 max)
+{
+	u64 all = b->burst * KVH_BUCKET_UNIT + kvh_bucket_late(b), fit;
+
+	if (!b->rate)
+		return max;
+	/* A larger one than the burst fits if nothing is spent. */
+	if (kvh_bucket_wait(b, n))
+		return 0;
+	fit = n ? (all - b->spent) / KVH_BUCKET_UNIT / n : max;
+	return fit < 1 ? 1 : fit < max ? fit : max;
+}
+
+/**
+ * kvh_limits_room() - how many requests of @bytes bytes would pass now
+ * @l:     limits
+ * @bytes: payload of each
+ * @now:   ns
+ * @waited: as for kvh_limits_take()
+ * @max:   most that are asked for
+ *
+ * Return: how many, at most @max; none is accounted for
+ */
+static inline u64 kvh_limits_room(struct kvh_limits *l, u64 bytes, u64 now, bool waited,
+				  u64 max)
+{
+	kvh_bucket_refill(&l->ops, now, waited);
+	kvh_bucket_refill(&l->bytes, now, waited);
+	max = kvh_bucket_room(&l->ops, 1, max);
+	return max ? kvh_bucket_room(&l->bytes, bytes, max) : 0;
+}
+
 /**
  * kvh_limits_wait() - when it is worth trying again
  * @l:     limits, as kvh_limits_take() left them

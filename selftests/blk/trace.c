@@ -268,6 +268,27 @@ TEST_F(trace, a_broken_queue_says_why)
 	}
 }
 
+/* What cannot begin is not read from the ring over and over. */
+TEST_F(trace, K20_chains_that_have_to_wait_are_read_once_more_at_most)
+{
+	struct kvhost_blk_limits l = { .size = sizeof(l), .iops = 200, .iops_burst = 1 };
+	static struct blkreq r[32];
+	struct vq_used u[32];
+	unsigned int i;
+
+	KVHOST_IOCTL(&self->k, KVHOST_BLK_SET_LIMITS, &l);
+	for (i = 0; i < ARRAY_SIZE(r); i++) {
+		blkreq_init(&r[i], &self->k.mem, GMEM_LOW, 512);
+		blkreq_set(&r[i], VIRTIO_BLK_T_IN, 0, 512);
+		ASSERT_LE(0, blkreq_submit(&r[i], self->q,
+					   &(struct vq_shape) { .indirect = true }));
+	}
+	ASSERT_EQ(ARRAY_SIZE(r), vq_wait_used(self->q, u, ARRAY_SIZE(r)));
+	finish(self);
+	EXPECT_EQ(ARRAY_SIZE(r), count(self->ev, self->n, "kvh_blk_start"));
+	EXPECT_GE(ARRAY_SIZE(r), total(self->ev, self->n, "kvh_vq_untake", "chains"));
+}
+
 static void __attribute__((constructor)) make_disks(void)
 {
 	disk_make("trace", 1 << DISK_NULLB);
