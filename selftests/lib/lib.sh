@@ -366,7 +366,7 @@ leftovers()
 {
 	: "$(cat /proc/sys/vm/stat_refresh)"
 	printf '%s threads, %s references, %s pins\n' \
-		"$(ps -eLo comm= | grep -c '^kvhost-[0-9]*\.')" \
+		"$(ps -eLo comm= | awk '/^kvhost-[0-9]*\./ { n++ } END { print n + 0 }')" \
 		"$(cat /sys/module/kvhost_{blk,net}/refcnt 2>/dev/null | paste -sd+)" \
 		"$(awk '$1 == "nr_foll_pin_acquired" { a = $2 }
 			$1 == "nr_foll_pin_released" { r = $2 }
